@@ -1,0 +1,96 @@
+//! `almoner`: one binary for every party of a federation. This file only names the commands.
+
+mod budget;
+mod cli_error;
+mod demo;
+mod keys;
+mod manifest;
+mod output;
+mod planner;
+mod query;
+mod serve;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli_error::CliError;
+
+/// Poverty statistics over many agencies' records, with the records left where they are.
+#[derive(Parser)]
+#[command(name = "almoner", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make and show keys and certificates.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Check a federation.toml and print the hash that every party pins.
+    #[command(subcommand)]
+    Manifest(manifest::ManifestCommand),
+    /// Run an agency's node.
+    #[command(subcommand)]
+    Node(serve::NodeCommand),
+    /// Run the coordinator.
+    #[command(subcommand)]
+    Coordinator(serve::CoordinatorCommand),
+    /// Ask a question in SQL.
+    Query(query::QueryCommand),
+    /// Show what was spent and what is left.
+    Budget(budget::BudgetCommand),
+    /// Run a whole federation on this machine and ask it questions.
+    Demo(demo::DemoCommand),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter =
+        EnvFilter::try_from_env("ALMONER_LOG").unwrap_or_else(|_| EnvFilter::new("warn,almoner=info"));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", cli_error::chain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Keys(command) => Ok(command.run()?),
+        Command::Manifest(command) => command.run(),
+        Command::Node(command) => block_on(command.run()),
+        Command::Coordinator(command) => block_on(command.run()),
+        Command::Query(command) => block_on(command.run()),
+        Command::Budget(command) => block_on(command.run()),
+        Command::Demo(command) => block_on(command.run()),
+    }
+}
+
+/// Planning recurses over a question's tree, in the query engine more than once: so deep a stack lets the
+/// deepest question that is accepted through. Only the pages that are touched cost memory.
+const STACK_BYTES: usize = 64 << 20;
+
+/// How long work that was under way may go on after the command itself has ended.
+const LEAVE: Duration = Duration::from_secs(5);
+
+fn block_on(task: impl Future<Output = Result<(), CliError>> + Send + 'static) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()
+        .map_err(CliError::Runtime)?;
+    // On a worker, because the main thread's stack is the system's to choose.
+    let ended = runtime.block_on(runtime.spawn(task)).map_err(|error| CliError::Runtime(error.into()));
+    runtime.shutdown_timeout(LEAVE);
+    ended?
+}

@@ -1,0 +1,117 @@
+//! The coordinator: everything it knows, put together once at start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use almoner_api::v1::node_client::NodeClient;
+use almoner_api::{MAX_MESSAGE_BYTES, Refusal, TlsFiles};
+use almoner_federation::{Digest, Manifest, NodeId, Role, SigningKey};
+use almoner_ledger::{LedgerError, Registry};
+use almoner_secure_sum::Roster;
+use tokio::sync::Semaphore;
+use tonic::transport::Channel;
+
+use crate::{CoordinatorConfig, CoordinatorError};
+
+/// Runs rounds over the nodes of one federation.
+pub struct Coordinator {
+    pub(crate) manifest: Manifest,
+    pub(crate) signing: SigningKey,
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) nodes: BTreeMap<NodeId, NodeClient<Channel>>,
+    pub(crate) prepare_timeout: Duration,
+    pub(crate) release_patience: Duration,
+    pub(crate) rounds: Semaphore,
+    in_flight: Mutex<BTreeSet<Digest>>,
+}
+
+impl Coordinator {
+    /// Reads keys, opens the registry, prepares a channel to every node; connects to none yet.
+    ///
+    /// # Errors
+    /// Whatever is wrong, for the operator.
+    pub fn open(config: &CoordinatorConfig) -> Result<Self, CoordinatorError> {
+        let manifest = config.manifest.clone();
+        let path = config.keys.join("signing.key");
+        let key_error = |reason| CoordinatorError::Key { path: path.clone(), reason };
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| CoordinatorError::Read { path: path.clone(), source })?;
+        let mut seed = [0; 32];
+        hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| key_error("not 64 hexadecimal digits"))?;
+        let signing = SigningKey::from_seed(&seed).map_err(|_| key_error("not an Ed25519 seed"))?;
+        if signing.verifying_key() != manifest.coordinator.signing_key {
+            return Err(key_error("not the coordinator's signing key in the manifest"));
+        }
+        let roster =
+            Roster::of(&manifest).map_err(|_| key_error("the manifest has fewer than two agencies"))?;
+
+        let tls = TlsFiles::read(&config.keys)?;
+        let nodes = manifest
+            .agencies
+            .iter()
+            .map(|agency| {
+                let channel =
+                    tls.channel(&agency.endpoint, &manifest.identity(Role::Agency, &agency.name))?;
+                let client = NodeClient::new(channel)
+                    .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                    .max_encoding_message_size(MAX_MESSAGE_BYTES);
+                Ok((agency.node, client))
+            })
+            .collect::<Result<_, CoordinatorError>>()?;
+        std::fs::create_dir_all(&config.state)
+            .map_err(|source| CoordinatorError::Read { path: config.state.clone(), source })?;
+        let registry = Registry::open(&config.state.join("registry.sqlite"))?;
+        Ok(Coordinator {
+            signing,
+            roster: Arc::new(roster),
+            registry: Arc::new(registry),
+            nodes,
+            prepare_timeout: config.prepare_timeout,
+            release_patience: config.release_patience,
+            rounds: Semaphore::new(config.questions_at_once),
+            in_flight: Mutex::new(BTreeSet::new()),
+            manifest,
+        })
+    }
+
+    /// Runs a step on the registry away from the async threads, for it waits for the disk.
+    pub(crate) async fn with_registry<T: Send + 'static>(
+        &self,
+        step: impl FnOnce(&Registry) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let registry = self.registry.clone();
+        let done =
+            tokio::task::spawn_blocking(move || step(&registry)).await.map_err(|_| Refusal::Internal)?;
+        done.map_err(|error| {
+            tracing::error!(%error, "the registry failed");
+            Refusal::Internal
+        })
+    }
+
+    /// Takes hold of a question, so that one round at a time works on it.
+    pub(crate) fn hold(self: &Arc<Self>, spec_hash: Digest) -> Result<Held, Refusal> {
+        let fresh = self.in_flight.lock().map_err(|_| Refusal::Internal)?.insert(spec_hash);
+        if fresh { Ok(Held { coordinator: self.clone(), spec_hash }) } else { Err(Refusal::Busy) }
+    }
+}
+
+/// A question that no other round works on; let go of when dropped.
+pub(crate) struct Held {
+    coordinator: Arc<Coordinator>,
+    spec_hash: Digest,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Ok(mut in_flight) = self.coordinator.in_flight.lock() {
+            in_flight.remove(&self.spec_hash);
+        }
+    }
+}
+
+/// Seconds since 1970-01-01 UTC by this machine's clock.
+pub(crate) fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}

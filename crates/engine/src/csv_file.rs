@@ -1,0 +1,74 @@
+//! Reads one CSV file (RFC 4180, UTF-8, a header line) into rows. A row that is not what the header
+//! promises is an error with its line, because it is more likely a broken export than a person.
+
+use std::fs::File;
+
+use almoner_federation::Table;
+use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
+
+use crate::SourceError;
+use crate::columns::find_column;
+use crate::folder::DataFile;
+use crate::rows::{FieldTooLong, MAX_FIELD_BYTES, Rows};
+use crate::snapshot::{FileDigest, HashingReader};
+use crate::value::Value;
+
+const BUFFER_BYTES: usize = 1 << 18;
+
+pub(crate) fn read(
+    file: &DataFile,
+    unit_column: &str,
+    table: &Table,
+    rows: &mut Rows,
+) -> Result<FileDigest, SourceError> {
+    let opened = File::open(&file.path).map_err(|error| SourceError::unreadable(&file.path, &error))?;
+    let mut reader = ReaderBuilder::new()
+        .has_headers(true)
+        .flexible(false)
+        .buffer_capacity(BUFFER_BYTES)
+        .from_reader(HashingReader::new(opened));
+    let wanted: Vec<&str> =
+        std::iter::once(unit_column).chain(table.columns.iter().map(|column| column.name.as_str())).collect();
+    let places = header(file, &mut reader, &wanted)?;
+
+    let mut record = StringRecord::new();
+    while reader.read_record(&mut record).map_err(|error| malformed(file, &error))? {
+        let field = |place: &usize| Value::Text(record.get(*place).unwrap_or_default());
+        rows.push(field(&places[0]), places[1..].iter().map(field)).map_err(|FieldTooLong { column }| {
+            SourceError::input(
+                &file.path,
+                record.position().map(csv::Position::line),
+                format!("a field of column {} is longer than {MAX_FIELD_BYTES} bytes", wanted[column]),
+                "look for a quote that is never closed, here or above",
+            )
+        })?;
+    }
+    let (size_bytes, contents) = reader.into_inner().finish();
+    Ok(FileDigest { name: file.name.clone(), size_bytes, contents })
+}
+
+/// Where each wanted column stands in the file.
+fn header(
+    file: &DataFile,
+    reader: &mut Reader<HashingReader<File>>,
+    wanted: &[&str],
+) -> Result<Vec<usize>, SourceError> {
+    let header = reader.headers().map_err(|error| malformed(file, &error))?;
+    wanted.iter().map(|name| find_column(file, Some(1), name, header.iter())).collect()
+}
+
+fn malformed(file: &DataFile, error: &csv::Error) -> SourceError {
+    let line = error.position().map(csv::Position::line);
+    let (problem, remedy) = match error.kind() {
+        ErrorKind::UnequalLengths { expected_len, len, .. } => (
+            format!("the row has {len} fields where the header has {expected_len}"),
+            "put quotes around fields that hold commas or line breaks, and close every quote",
+        ),
+        ErrorKind::Utf8 { .. } => {
+            ("the row is not UTF-8".into(), "export the file as UTF-8, without any other encoding")
+        }
+        ErrorKind::Io(error) => return SourceError::unreadable(&file.path, error),
+        _ => (error.to_string(), "export the file again as CSV"),
+    };
+    SourceError::input(&file.path, line, problem, remedy)
+}

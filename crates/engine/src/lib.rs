@@ -1,0 +1,49 @@
+//! Where the data are: an agency's folder of CSV or Parquet files, read once into bounded, typed,
+//! immutable tables, and the source query of a plan run over them by an embedded DataFusion.
+//! Rows come in, integer cells go out.
+//!
+//! This crate must never let anything but those cells leave: no row, count or error text. What a row
+//! holds cannot raise an error while a question is answered, because every value became a typed value
+//! or NULL when the node started. It adds no noise: [`Source::cells`] are exact and secret.
+//!
+//! # What a folder holds
+//! For each table that the agency holds: `<table>.csv`, or `<table>.parquet`, or a folder `<table>/`
+//! with any number of such files. CSV is UTF-8 with commas and a header. Columns are found by name
+//! without regard to case; those that the manifest does not name are never loaded.
+//!
+//! * A field that is empty, or holds no value of its declared type, is NULL and counted in the
+//!   [`LoadReport`]: NaN, an infinity, an integer beyond 64 bits, a day that no calendar has. `34.0` is
+//!   the integer 34. Text is exact. `true`, `t`, `yes`, `1` and their opposites are booleans; dates are
+//!   `YYYY-MM-DD`.
+//! * Parquet columns are read as the declared type from any type that can safely mean it, with the same
+//!   result as the CSV export of the same values; a timestamp must be without a zone or in UTC.
+//! * The unit's id is text. Blanks around it and a fraction of zeros are dropped, so that `7` and `7.0`
+//!   in CSV and the integer or float 7 in Parquet are one unit; leading zeros and case are kept. Rows
+//!   without an id contribute nothing.
+//! * A malformed row, a missing column, an unreadable file and a doubtful one refuse the whole folder.
+//!
+//! # Why everything is in memory
+//! Each question must see the same rows (the bounding of units is a property of the table, not of the
+//! question), a file that someone edits must not make two answers differ, and a malformed value must
+//! show itself to the data officer at the start, not to a planner later. The price is memory: 4 bytes
+//! plus its length for a text or unit id, 8 bytes for an integer or number, 4 for a date, an eighth of
+//! a byte for a boolean, and an eighth of a byte more for each column that holds a NULL; while the node
+//! starts, also about 40 bytes for each unit.
+
+mod bounding;
+mod cells;
+mod columns;
+mod csv_file;
+mod error;
+mod folder;
+mod load;
+mod parquet_file;
+mod report;
+mod rows;
+mod snapshot;
+mod source;
+mod value;
+
+pub use error::SourceError;
+pub use report::{ColumnReport, LoadReport, TableReport};
+pub use source::Source;

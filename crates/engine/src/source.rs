@@ -1,0 +1,131 @@
+//! An agency's data, loaded and bounded, ready to answer.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use almoner_federation::{Digest, Manifest, Name};
+use almoner_query::{Dialect, Plan};
+use datafusion::arrow::array::RecordBatch;
+use datafusion::common::TableReference;
+use datafusion::common::config::{ConfigNonZeroUsize, Dialect as SqlDialect};
+use datafusion::datasource::MemTable;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use ring::hmac;
+use tokio::sync::Semaphore;
+
+use crate::cells::{self, Layout};
+use crate::load::{self, Loaded};
+use crate::{LoadReport, SourceError};
+
+/// Questions that are computed at once; further ones wait, until their caller gives up.
+const CONCURRENT_QUESTIONS: usize = 2;
+/// Deepest nesting of a source query, far beyond what a plan's bounds let through.
+const RECURSION_LIMIT: usize = 2_000;
+/// Most threads that one question uses.
+const MAX_PARTITIONS: usize = 4;
+/// Most working memory of all questions together, besides the tables. It holds the groups, whose
+/// number is the plan's and not the data's.
+const WORKING_MEMORY_BYTES: usize = 1 << 30;
+
+/// An agency's tables as one immutable snapshot.
+pub struct Source {
+    context: SessionContext,
+    tables: BTreeSet<String>,
+    snapshot: Digest,
+    report: LoadReport,
+    gate: Semaphore,
+}
+
+impl Source {
+    /// Reads every table that `agency` holds from `folder` and bounds it (see the crate's
+    /// documentation). `bounding_key` is secret and stays the same as long as the agency's budget
+    /// counts: another key would keep other rows of the units that have too many.
+    ///
+    /// # Errors
+    /// When a file is missing, ambiguous, unreadable or malformed, when it lacks a declared column, or
+    /// when a table holds more units than the manifest allows. The node must then not serve.
+    pub async fn open(
+        folder: &Path,
+        manifest: &Manifest,
+        agency: &Name,
+        bounding_key: &[u8; 32],
+    ) -> Result<Source, SourceError> {
+        let (path, manifest, agency) = (folder.to_owned(), manifest.clone(), agency.clone());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, bounding_key);
+        let reading = tokio::task::spawn_blocking(move || load::load(&path, &manifest, &agency, &key));
+        let (loaded, snapshot, report) = reading.await.map_err(|error| {
+            SourceError::input(folder, None, format!("reading it failed ({error})"), "export the files again")
+        })??;
+        let tables = loaded.iter().map(|table| table.name.clone()).collect();
+        let context = session(loaded).map_err(SourceError::answer)?;
+        Ok(Source { context, tables, snapshot, report, gate: Semaphore::new(CONCURRENT_QUESTIONS) })
+    }
+
+    /// The name of this state of the files: an HMAC under the bounding key over their names, sizes and
+    /// contents, so that it tells nothing about them but whether they changed.
+    pub fn snapshot(&self) -> Digest {
+        self.snapshot
+    }
+
+    /// What the data officer should know about the files. Never to be sent.
+    pub fn report(&self) -> &LoadReport {
+        &self.report
+    }
+
+    /// The plan's integer cells over this agency's rows, unscaled and without noise:
+    /// `plan.dimension()` integers at `cell * width + coordinate`, sums modulo 2^64. All zero when this
+    /// agency does not hold the plan's table.
+    ///
+    /// Dropping the future stops the computation; the caller sets the time limit.
+    ///
+    /// # Errors
+    /// [`SourceError::Answer`] when the engine fails. The values of rows cannot cause that.
+    pub async fn cells(&self, plan: &Plan) -> Result<Vec<i64>, SourceError> {
+        if !self.tables.contains(plan.table()) {
+            return Ok(vec![0; plan.dimension()]);
+        }
+        let _turn = self.gate.acquire().await.map_err(SourceError::answer)?;
+        let layout = Layout { cells: plan.cells(), width: plan.width() };
+        cells::run(&self.context, &plan.source_sql(Dialect::DataFusion), layout).await
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("tables", &self.tables).finish_non_exhaustive()
+    }
+}
+
+/// A session over the tables. It cannot spill: records must not reach a disk that nobody chose.
+pub(crate) fn session(tables: Vec<Loaded>) -> Result<SessionContext, DataFusionError> {
+    let partitions = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_PARTITIONS);
+    let mut config = SessionConfig::new().with_target_partitions(partitions).with_information_schema(false);
+    // Larger dialects read a function's arguments in several ways, each anew at every level of nesting:
+    // thirty nested calls would take for ever.
+    config.options_mut().sql_parser.dialect = SqlDialect::Ansi;
+    config.options_mut().sql_parser.recursion_limit = ConfigNonZeroUsize::try_new(RECURSION_LIMIT)?;
+    let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_limit(WORKING_MEMORY_BYTES, 1.0)
+        .with_disk_manager_builder(disk)
+        .build_arc()?;
+    let context = SessionContext::new_with_config_rt(config, runtime);
+    for table in tables {
+        let memory = MemTable::try_new(table.schema, deal(table.batches, partitions))?;
+        context.register_table(TableReference::bare(table.name), Arc::new(memory))?;
+    }
+    Ok(context)
+}
+
+/// Deals the batches out to the partitions in turn.
+fn deal(batches: Vec<RecordBatch>, partitions: usize) -> Vec<Vec<RecordBatch>> {
+    let mut hands = vec![Vec::new(); partitions];
+    for (index, batch) in batches.into_iter().enumerate() {
+        hands[index % partitions].push(batch);
+    }
+    hands
+}

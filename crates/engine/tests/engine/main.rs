@@ -1,0 +1,8 @@
+//! The engine through its public face: files in, cells out.
+
+mod bounds;
+mod common;
+mod formats;
+mod input;
+mod register;
+mod sensitivity;

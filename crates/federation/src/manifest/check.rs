@@ -1,0 +1,451 @@
+//! Checks a manifest whole: every problem is found in one reading, with its line and remedy.
+
+use std::collections::BTreeSet;
+
+use toml::Spanned;
+
+use super::file::{self, ColumnWord, ManifestFile};
+use super::{Agency, Auditor, Coordinator, Manifest, Planner, Policy, Unit, UnitKind};
+use crate::file_error::{Problem, line_of};
+use crate::number::Literal;
+use crate::{Column, ColumnType, Digest, Exact, Name, NodeId, Table, VerifyingKey, parse_date, parse_exact};
+
+/// Bounds that keep every later computation small enough to reason about.
+const MAX_AGENCIES: usize = 5_000;
+const MAX_TABLES: usize = 200;
+const MAX_COLUMNS: usize = 500;
+const MAX_DOMAIN: usize = 10_000;
+const MAX_ROWS_PER_UNIT: u32 = 1_000;
+const MAX_POPULATION: u64 = 10_000_000_000;
+
+/// Collects problems instead of stopping at the first.
+struct Findings<'a> {
+    text: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, offset: usize, message: impl Into<String>, remedy: impl Into<String>) {
+        let line = line_of(self.text, offset);
+        self.problems.push(Problem { line, message: message.into(), remedy: remedy.into() });
+    }
+
+    fn unless(&mut self, holds: bool, offset: usize, message: impl Into<String>, remedy: impl Into<String>) {
+        if !holds {
+            self.add(offset, message, remedy);
+        }
+    }
+
+    /// Reports every name that stands twice.
+    fn unique<'n, N: ToString + 'n>(&mut self, what: &str, names: impl Iterator<Item = (&'n N, usize)>) {
+        let mut seen = BTreeSet::new();
+        for (name, offset) in names {
+            let name = name.to_string();
+            let fresh = seen.insert(name.to_ascii_lowercase());
+            self.unless(fresh, offset, format!("{what} {name:?} stands twice"), "give each its own");
+        }
+    }
+}
+
+fn start<T>(spanned: &Spanned<T>) -> usize {
+    spanned.span().start
+}
+
+pub(super) fn check(raw: ManifestFile, text: &str, hash: Digest) -> Result<Manifest, Vec<Problem>> {
+    let mut findings = Findings { text, problems: Vec::new() };
+    let f = &mut findings;
+
+    f.unique("the planner", raw.planner.iter().map(|p| (&p.get_ref().name, start(p))));
+    f.unique("the auditor", raw.auditor.iter().map(|a| (&a.get_ref().name, start(a))));
+    f.unique("the sector", raw.sector.iter().map(|s| (&s.get_ref().name, start(s))));
+    f.unique("the agency", raw.agency.iter().map(|a| (&a.get_ref().name, start(a))));
+    f.unique("the node number", raw.agency.iter().map(|a| (&a.get_ref().node, start(a))));
+    // One key, one party: whoever holds two roles could sign for both.
+    let agency_keys = raw.agency.iter().map(|a| (&a.get_ref().signing_key, start(a)));
+    let planner_keys = raw.planner.iter().map(|p| (&p.get_ref().signing_key, start(p)));
+    let coordinator_key = (&raw.coordinator.signing_key, start(&raw.coordinator.endpoint));
+    f.unique("the signing key", agency_keys.chain(planner_keys).chain([coordinator_key]));
+    f.unique("the mask key", raw.agency.iter().map(|a| (&a.get_ref().mask_key, start(a))));
+    f.unique("the table", raw.table.iter().map(|t| (&t.get_ref().name, start(t))));
+
+    let unit = check_unit(f, &raw.unit);
+    let policy = check_policy(f, &raw.policy, raw.agency.len());
+    let endpoint = raw.coordinator.endpoint;
+    check_endpoint(f, endpoint.get_ref(), start(&endpoint));
+    let coordinator = Coordinator {
+        name: raw.coordinator.name,
+        endpoint: endpoint.into_inner(),
+        signing_key: raw.coordinator.signing_key,
+    };
+
+    for planner in &raw.planner {
+        let fits = planner.get_ref().rho <= policy.total_rho;
+        let message =
+            format!("planner {} may spend more than the federation's total", planner.get_ref().name);
+        f.unless(fits, start(planner), message, "lower its rho or raise policy.total_rho");
+    }
+    let sectors: Vec<(Name, u32)> = raw
+        .sector
+        .iter()
+        .map(|sector| {
+            let most = sector.get_ref().agencies_per_unit;
+            f.unless(
+                most >= 1,
+                start(sector),
+                "agencies_per_unit is 0",
+                "write 1 when the agencies of a sector are disjoint",
+            );
+            (sector.get_ref().name.clone(), most.max(1))
+        })
+        .collect();
+    let agencies = check_agencies(f, &raw.agency, &sectors);
+    let names: BTreeSet<Name> = agencies.iter().map(|agency| agency.name.clone()).collect();
+    f.unless(raw.table.len() <= MAX_TABLES, 0, format!("more than {MAX_TABLES} tables"), "declare fewer");
+    let tables = raw.table.iter().map(|table| check_table(f, table, &unit, &names)).collect();
+
+    if !findings.problems.is_empty() {
+        findings.problems.sort_by_key(|problem| problem.line);
+        return Err(findings.problems);
+    }
+    Ok(Manifest {
+        hash,
+        federation: raw.federation.id,
+        epoch: raw.federation.epoch,
+        coordinator,
+        unit,
+        policy,
+        planners: raw
+            .planner
+            .into_iter()
+            .map(Spanned::into_inner)
+            .map(|p| Planner { name: p.name, signing_key: p.signing_key, rho: p.rho })
+            .collect(),
+        auditors: raw.auditor.into_iter().map(|a| Auditor { name: a.into_inner().name }).collect(),
+        agencies,
+        sectors,
+        tables,
+    })
+}
+
+fn check_unit(f: &mut Findings<'_>, raw: &Spanned<file::Unit>) -> Unit {
+    let (at, unit) = (start(raw), raw.get_ref());
+    check_identifier(f, &unit.column, at);
+    let remedy = "give a public upper bound on how many units the federation holds";
+    f.unless(
+        (1..=MAX_POPULATION).contains(&unit.population),
+        at,
+        "population must be 1 to 10 billion",
+        remedy,
+    );
+    Unit {
+        kind: match unit.kind {
+            file::UnitKind::Person => UnitKind::Person,
+            file::UnitKind::Household => UnitKind::Household,
+        },
+        column: unit.column.clone(),
+        population: unit.population,
+    }
+}
+
+fn check_policy(f: &mut Findings<'_>, raw: &Spanned<file::Policy>, agencies: usize) -> Policy {
+    let (at, policy) = (start(raw), raw.get_ref());
+    f.unless(
+        policy.delta > 0.0 && policy.delta <= 1e-3,
+        at,
+        "delta must be above 0 and at most 0.001",
+        "choose one far below 1 over the population, such as 1e-9",
+    );
+    f.unless(
+        policy.quorum as usize <= agencies,
+        at,
+        format!("quorum {} is larger than the {agencies} agencies", policy.quorum),
+        "lower the quorum",
+    );
+    f.unless(
+        policy.min_honest >= 2,
+        at,
+        "min_honest is below 2",
+        "one honest share alone would be a local release; write 2 or more",
+    );
+    f.unless(
+        policy.quorum.checked_sub(policy.colluders).is_some_and(|honest| honest >= policy.min_honest),
+        at,
+        format!(
+            "quorum {} less {} colluders leaves fewer than {} honest noise shares",
+            policy.quorum, policy.colluders, policy.min_honest
+        ),
+        "raise the quorum, or lower colluders or min_honest",
+    );
+    Policy {
+        delta: policy.delta,
+        total_rho: policy.total_rho,
+        quorum: policy.quorum,
+        colluders: policy.colluders,
+        min_honest: policy.min_honest,
+    }
+}
+
+fn check_endpoint(f: &mut Findings<'_>, endpoint: &str, at: usize) {
+    let well_formed = endpoint.strip_prefix("https://").and_then(|rest| rest.rsplit_once(':')).is_some_and(
+        |(host, port)| {
+            !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|p| p > 0)
+        },
+    );
+    f.unless(well_formed, at, format!("{endpoint:?} is not an endpoint"), "write https://HOST:PORT");
+}
+
+fn check_agencies(
+    f: &mut Findings<'_>,
+    raw: &[Spanned<file::Agency>],
+    sectors: &[(Name, u32)],
+) -> Vec<Agency> {
+    f.unless(
+        raw.len() <= MAX_AGENCIES,
+        0,
+        format!("more than {MAX_AGENCIES} agencies"),
+        "split the federation",
+    );
+    let mut agencies: Vec<Agency> = raw
+        .iter()
+        .map(|spanned| {
+            let (at, agency) = (start(spanned), spanned.get_ref());
+            check_endpoint(f, &agency.endpoint, at);
+            if let Some(sector) = &agency.sector {
+                let known = sectors.iter().any(|(name, _)| name == sector);
+                f.unless(
+                    known,
+                    at,
+                    format!("sector {sector:?} is not declared"),
+                    "add a [[sector]] of that name",
+                );
+            }
+            Agency {
+                node: NodeId(agency.node),
+                name: agency.name.clone(),
+                legal_name: agency.legal_name.clone(),
+                sector: agency.sector.clone(),
+                endpoint: agency.endpoint.clone(),
+                signing_key: agency.signing_key,
+                mask_key: mask_key(f, &agency.mask_key, at),
+            }
+        })
+        .collect();
+    agencies.sort_by_key(|agency| agency.node);
+    agencies
+}
+
+fn mask_key(f: &mut Findings<'_>, key: &VerifyingKey, at: usize) -> [u8; 32] {
+    f.unless(key.as_bytes() != &[0; 32], at, "the mask key is all zero", "make one with `almoner keys`");
+    *key.as_bytes()
+}
+
+fn check_table(
+    f: &mut Findings<'_>,
+    raw: &Spanned<file::Table>,
+    unit: &Unit,
+    agencies: &BTreeSet<Name>,
+) -> Table {
+    let (at, table) = (start(raw), raw.get_ref());
+    check_identifier(f, &table.name, at);
+    f.unless(
+        (1..=MAX_ROWS_PER_UNIT).contains(&table.rows_per_unit),
+        at,
+        format!("rows_per_unit must be 1 to {MAX_ROWS_PER_UNIT}"),
+        "declare the most rows of one unit that the law or the codebook allows",
+    );
+    let holders = match &table.agencies {
+        None => agencies.clone(),
+        Some(named) => {
+            for name in named.iter().filter(|name| !agencies.contains(name)) {
+                f.add(
+                    at,
+                    format!("table {:?} names the unknown agency {name:?}", table.name),
+                    "name a declared agency",
+                );
+            }
+            named.iter().cloned().collect()
+        }
+    };
+    f.unless(!holders.is_empty(), at, format!("no agency holds table {:?}", table.name), "name at least one");
+    f.unless(
+        table.column.len() <= MAX_COLUMNS,
+        at,
+        format!("more than {MAX_COLUMNS} columns"),
+        "declare only those that may be asked about",
+    );
+    f.unique("the column", table.column.iter().map(|c| (&c.get_ref().name, start(c))));
+    let columns = table.column.iter().filter_map(|column| check_column(f, column, unit)).collect();
+    Table { name: table.name.clone(), rows_per_unit: table.rows_per_unit, holders, columns }
+}
+
+fn check_identifier(f: &mut Findings<'_>, name: &str, at: usize) {
+    let shaped = (1..=63).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && !name.as_bytes()[0].is_ascii_digit();
+    f.unless(
+        shaped,
+        at,
+        format!("{name:?} is not an SQL name"),
+        "use letters, digits and '_', beginning with a letter",
+    );
+}
+
+fn check_column(f: &mut Findings<'_>, raw: &Spanned<file::Column>, unit: &Unit) -> Option<Column> {
+    let (at, column) = (start(raw), raw.get_ref());
+    let before = f.problems.len();
+    check_identifier(f, &column.name, at);
+    f.unless(
+        !column.name.eq_ignore_ascii_case(&unit.column),
+        at,
+        format!("{:?} is the unit's column", column.name),
+        "leave it out: the unit can be counted, never shown",
+    );
+    refuse_useless_fields(f, column, at);
+    let kind = match column.r#type {
+        ColumnWord::Boolean => Some(ColumnType::Boolean),
+        ColumnWord::Text => check_text(f, column, at),
+        ColumnWord::Integer => check_integer(f, column, at),
+        ColumnWord::Number => check_number(f, column, at),
+        ColumnWord::Date => check_date(f, column, at),
+    };
+    (f.problems.len() == before).then_some(())?;
+    Some(Column { name: column.name.clone(), kind: kind? })
+}
+
+/// A field that the type has no use for is a misunderstanding that must not pass in silence.
+fn refuse_useless_fields(f: &mut Findings<'_>, column: &file::Column, at: usize) {
+    use ColumnWord::{Date, Integer, Number, Text};
+    let word = column.r#type;
+    let ranged = matches!(word, Integer | Number | Date);
+    for (field, present, allowed) in [
+        ("domain", column.domain.is_some(), word == Text),
+        ("min", column.min.is_some(), ranged),
+        ("max", column.max.is_some(), ranged),
+        ("resolution", column.resolution.is_some(), word == Number),
+        ("bands", column.bands.is_some(), matches!(word, Integer | Number)),
+    ] {
+        f.unless(
+            allowed || !present,
+            at,
+            format!("column {:?} has a {field}, which its type has no use for", column.name),
+            "remove the field or change the type",
+        );
+    }
+}
+
+fn check_text(f: &mut Findings<'_>, column: &file::Column, at: usize) -> Option<ColumnType> {
+    if let Some(domain) = &column.domain {
+        f.unless(
+            (1..=MAX_DOMAIN).contains(&domain.len()),
+            at,
+            format!("the domain of {:?} must have 1 to {MAX_DOMAIN} values", column.name),
+            "list the code book's values",
+        );
+        // Unlike names, values differ by case, so this does not use `unique`.
+        let mut seen = BTreeSet::new();
+        for value in domain.iter().filter(|value| !seen.insert(value.as_str())) {
+            f.add(
+                at,
+                format!("the value {value:?} stands twice in the domain of {:?}", column.name),
+                "list it once",
+            );
+        }
+        let bounded = domain.iter().all(|value| value.len() <= 200 && !value.contains('\0'));
+        f.unless(
+            bounded,
+            at,
+            format!("a value of {:?} is longer than 200 bytes", column.name),
+            "use shorter codes",
+        );
+    }
+    Some(ColumnType::Text { domain: column.domain.clone() })
+}
+
+/// Reads one end of a range, reporting its absence or a shape that `parse` refuses.
+fn end<T>(
+    f: &mut Findings<'_>,
+    column: &file::Column,
+    field: &str,
+    value: Option<&Literal>,
+    parse: impl Fn(&str) -> Option<T>,
+    at: usize,
+) -> Option<T> {
+    let found = value.and_then(|literal| parse(&literal.to_string()));
+    let message = format!("column {:?} needs a {field}", column.name);
+    f.unless(
+        found.is_some(),
+        at,
+        message,
+        format!("write {field} as a {:?}, from law or code book", column.r#type),
+    );
+    found
+}
+
+fn ascending<T: PartialOrd>(
+    f: &mut Findings<'_>,
+    column: &file::Column,
+    min: &T,
+    max: &T,
+    bands: &[T],
+    at: usize,
+) {
+    f.unless(min <= max, at, format!("the range of {:?} is empty", column.name), "min must not be above max");
+    let ordered = bands.windows(2).all(|pair| pair[0] < pair[1]);
+    let inside =
+        bands.first().is_none_or(|first| first == min) && bands.last().is_none_or(|last| last <= max);
+    let remedy = "list the bands' lower ends in ascending order, the first equal to min, none above max";
+    f.unless(ordered && inside, at, format!("the bands of {:?} do not cover its range", column.name), remedy);
+}
+
+fn bands<T>(
+    f: &mut Findings<'_>,
+    column: &file::Column,
+    parse: impl Fn(&str) -> Option<T>,
+    at: usize,
+) -> Vec<T> {
+    let written = column.bands.as_deref().unwrap_or_default();
+    let read: Vec<T> = written.iter().filter_map(|literal| parse(&literal.to_string())).collect();
+    let sound = read.len() == written.len() && written.len() <= MAX_DOMAIN;
+    f.unless(sound, at, format!("a band of {:?} is not a {:?}", column.name, column.r#type), "write numbers");
+    read
+}
+
+fn check_integer(f: &mut Findings<'_>, column: &file::Column, at: usize) -> Option<ColumnType> {
+    // Beyond 2^53 an engine's double can no longer hold every whole number.
+    const LIMIT: i64 = 1 << 53;
+    let parse = |text: &str| text.parse::<i64>().ok().filter(|value| value.unsigned_abs() <= LIMIT as u64);
+    let min = end(f, column, "min", column.min.as_ref(), parse, at);
+    let max = end(f, column, "max", column.max.as_ref(), parse, at);
+    let bands = bands(f, column, parse, at);
+    let (min, max) = (min?, max?);
+    ascending(f, column, &min, &max, &bands, at);
+    Some(ColumnType::Integer { min, max, bands })
+}
+
+fn check_number(f: &mut Findings<'_>, column: &file::Column, at: usize) -> Option<ColumnType> {
+    let min = end(f, column, "min", column.min.as_ref(), parse_exact, at);
+    let max = end(f, column, "max", column.max.as_ref(), parse_exact, at);
+    let resolution = end(f, column, "resolution", column.resolution.as_ref(), parse_exact, at);
+    let bands = bands(f, column, parse_exact, at);
+    let (min, max, resolution) = (min?, max?, resolution?);
+    let remedy = "write the smallest difference that matters, such as 0.01 or 1";
+    f.unless(
+        resolution > Exact::ZERO,
+        at,
+        format!("the resolution of {:?} is not positive", column.name),
+        remedy,
+    );
+    let limit = Exact::from(1u64 << 53);
+    let bounded = min >= -limit.clone() && max <= limit;
+    f.unless(bounded, at, format!("the range of {:?} passes 2^53", column.name), "declare a narrower range");
+    ascending(f, column, &min, &max, &bands, at);
+    Some(ColumnType::Number { min, max, resolution, bands })
+}
+
+fn check_date(f: &mut Findings<'_>, column: &file::Column, at: usize) -> Option<ColumnType> {
+    let min = end(f, column, "min", column.min.as_ref(), parse_date, at);
+    let max = end(f, column, "max", column.max.as_ref(), parse_date, at);
+    let (min, max) = (min?, max?);
+    ascending(f, column, &min, &max, &[], at);
+    Some(ColumnType::Date { min, max })
+}

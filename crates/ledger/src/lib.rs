@@ -1,0 +1,32 @@
+//! What a crash must not lose: a node's privacy ledger and the coordinator's registry of releases.
+//!
+//! Both are one SQLite file (WAL, `synchronous=FULL`) whose entries are canonical bytes and leaves of
+//! an RFC 9162 Merkle tree. Each transition is one transaction, on the disk before the call returns.
+//! [`NodeLedger`] turns noisy cells into a [`Reservation`] and gives them back only as a [`Charged`]:
+//! there is no way to read them without the charge being durable first (PROTOCOL A.4, E.2).
+//!
+//! Nothing here may ever hold a cell without its noise, and no error text depends on what was counted.
+//!
+//! An older copy of a ledger file is a valid ledger: this crate finds damage and tampering, but it
+//! cannot find a *rollback*. That takes witnesses who remember a later [`Position`].
+
+mod accounts;
+mod books;
+mod entry;
+mod error;
+mod node;
+mod node_types;
+mod registry;
+mod registry_entry;
+mod rounds;
+mod seal;
+mod statement;
+mod store;
+
+pub use books::{Books, Budget, Round, RoundPhase};
+pub use entry::{Entry, Limits, Policy, PolicyEntry, RoundEntry, Step};
+pub use error::{BookFault, LedgerError, Refusal, Scope};
+pub use node::NodeLedger;
+pub use node_types::{Charged, Position, Reservation, StoredReady};
+pub use registry::Registry;
+pub use registry_entry::{RegistryEntry, RegistryStep};

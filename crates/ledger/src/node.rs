@@ -1,0 +1,339 @@
+//! The node's ledger: reserve, charge, expire, abort, each durable before it returns (PROTOCOL A.4).
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+
+use almoner_federation::{Name, PicoRho, QueryId, Signature};
+use almoner_secure_sum::{
+    self as secure_sum, AcceptedContext, LocalFault, MAX_CELLS, NodeRound, RoundState, SecureSumError,
+};
+use rusqlite::params;
+use zeroize::Zeroizing;
+
+use crate::books::{Books, Budget, Round, RoundPhase};
+use crate::entry::{Entry, MAX_PLANNERS, Policy, Step};
+use crate::error::{BookFault, LedgerError, Refusal};
+use crate::node_types::{Charged, Position, Reservation, StoredReady};
+use crate::rounds::{self, State};
+use crate::seal::{About, Row, Seal};
+use crate::statement::Statement;
+use crate::store::{Store, damaged, hex, sql_int};
+
+/// A node's durable privacy ledger. One process, one writer: every call takes the one lock, and those
+/// that change something return when the disk has it. Calls block; async callers use a blocking thread.
+pub struct NodeLedger {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    books: Books,
+    seal: Seal,
+    /// Of every reserved attempt: what expires first stands first.
+    deadlines: BTreeSet<(u64, QueryId, u32)>,
+}
+
+impl NodeLedger {
+    /// Opens the ledger at `path`, or begins one, and reads it back whole: tree, sums and states are
+    /// recomputed from the entries and compared with the tables, and every sealed vector is opened once.
+    /// This takes time in proportion to the file. A changed `policy` is written as a new POLICY entry;
+    /// what was charged before stays charged. Reservations that expired meanwhile wait for
+    /// [`NodeLedger::expire`].
+    ///
+    /// # Errors
+    /// [`LedgerError::InUse`] when another process has it, [`LedgerError::Damaged`] naming the first entry
+    /// or row that disagrees, [`LedgerError::ForeignSeal`] for another sealing key. An older copy of the
+    /// file opens without error: see the crate's first page.
+    pub fn open(
+        path: &Path,
+        sealing_key: &[u8; 32],
+        policy: Policy,
+        now_s: u64,
+    ) -> Result<Self, LedgerError> {
+        Self::take(path, sealing_key, policy, now_s, true)
+    }
+
+    /// As [`NodeLedger::open`], for a ledger that has been begun: an empty file, which would begin again
+    /// with the whole budget, is refused.
+    ///
+    /// # Errors
+    /// Also [`LedgerError::NotBegun`].
+    pub fn open_begun(
+        path: &Path,
+        sealing_key: &[u8; 32],
+        policy: Policy,
+        now_s: u64,
+    ) -> Result<Self, LedgerError> {
+        Self::take(path, sealing_key, policy, now_s, false)
+    }
+
+    fn take(
+        path: &Path,
+        sealing_key: &[u8; 32],
+        policy: Policy,
+        now_s: u64,
+        may_begin: bool,
+    ) -> Result<Self, LedgerError> {
+        if policy.limits.planners.len() > MAX_PLANNERS {
+            return Err(Refusal::TooLarge("the number of planners").into());
+        }
+        let seal = Seal::new(sealing_key);
+        let mut store = Store::open(path, &rounds::KIND)?;
+        let books = rounds::replay(&mut store, &seal)?;
+        let deadlines = rounds::verify(&store, &books, &seal)?;
+        if books.policy().is_none() && !may_begin {
+            return Err(LedgerError::NotBegun(path.to_owned()));
+        }
+        let mut inner = Inner { store, books, seal, deadlines };
+        if inner.books.policy() != Some(&policy) {
+            let entry = inner.books.policy_entry(policy, now_s);
+            inner.commit(&entry, |_, _, _| Ok(()))?;
+        }
+        Ok(NodeLedger { inner: Mutex::new(inner) })
+    }
+
+    /// The attempt as stored, if it was ever reserved.
+    pub fn find(&self, query: QueryId, attempt: u32) -> Result<Option<StoredReady>, LedgerError> {
+        let inner = self.lock()?;
+        inner.books.round(query, attempt).map(|round| inner.stored(round)).transpose()
+    }
+
+    /// Whether a reservation of `cost` would be accepted now: an early answer, not a promise.
+    pub fn affordable(&self, planner: &Name, cost: PicoRho) -> Result<(), LedgerError> {
+        Ok(self.lock()?.books.affordable(planner, cost)?)
+    }
+
+    /// Sets budget aside, seals the noisy vector and stores the READY that `make_ready` makes for the
+    /// position after the RESERVE entry, all in one transaction. The same question under the same query
+    /// id and attempt gives the stored READY again, whatever its state, and the new vector is dropped.
+    ///
+    /// # Errors
+    /// [`Refusal::Conflict`] for another question, [`Refusal::UnknownPlanner`], [`Refusal::OverBudget`],
+    /// [`Refusal::TooLarge`]; [`LedgerError::Attempt`] when the deadline is not after `now_s` or the vector
+    /// has no cell or too many; [`LedgerError::Ready`] when the READY does not state this reservation.
+    pub fn reserve(
+        &self,
+        reservation: Reservation,
+        make_ready: impl FnOnce(Position) -> (Vec<u8>, Signature),
+    ) -> Result<StoredReady, LedgerError> {
+        let Reservation { query, attempt, spec_hash, planner, cost, expires_at_s, now_s, noisy } =
+            reservation;
+        let noisy = Zeroizing::new(noisy);
+        if !(1..=MAX_CELLS).contains(&noisy.len()) {
+            return Err(SecureSumError::from(LocalFault::VectorLength).into());
+        }
+        let mut inner = self.lock()?;
+        if let Some(round) = inner.books.round(query, attempt) {
+            return if round.spec_hash == spec_hash {
+                inner.stored(round)
+            } else {
+                Err(Refusal::Conflict.into())
+            };
+        }
+        if expires_at_s <= now_s {
+            return Err(SecureSumError::from(secure_sum::Refusal::Expired).into());
+        }
+        let (cost_sql, expires_sql) = (sql_int(cost.get())?, sql_int(expires_at_s)?);
+        let planner_sql = planner.to_string();
+        let manifest_hash = inner.books.policy().ok_or(BookFault::NoPolicy).map_err(refused)?.manifest_hash;
+        let statement = Statement { manifest_hash, spec_hash, attempt, cost, expires_at_s };
+        let entry =
+            inner.books.round_entry(Step::Reserve, now_s, (query, attempt), (spec_hash, planner, cost))?;
+        let stored = inner.commit(&entry, |tx, seal, after| {
+            let sealed = seal.seal(&About { query, attempt, spec_hash }, &noisy)?;
+            let (ready, signature) = make_ready(after);
+            statement.check(&ready, after)?;
+            let reserved_by = after.size - 1;
+            let tag = seal.tag_row(&Row { reserved_by, ready: &ready, signature: &signature.0 });
+            tx.prepare_cached(rounds::INSERT)?.execute(params![
+                sql_int(reserved_by)?,
+                query.to_string(),
+                attempt,
+                hex(&spec_hash),
+                planner_sql,
+                cost_sql,
+                expires_sql,
+                State::Prepared.word(),
+                ready,
+                signature.0,
+                tag,
+            ])?;
+            tx.prepare_cached("INSERT INTO vectors (reserved_by, sealed) VALUES (?1, ?2)")?
+                .execute(params![sql_int(reserved_by)?, sealed])?;
+            Ok(StoredReady { spec_hash, ready, signature, state: RoundState::Prepared })
+        })?;
+        inner.deadlines.insert((expires_at_s, query, attempt));
+        Ok(stored)
+    }
+
+    /// Spends the reserved budget for `accepted` and gives the noisy vector back; the CHARGE entry is on
+    /// the disk first. The same context again gives the same vector and position without a new entry,
+    /// at any time.
+    ///
+    /// # Errors
+    /// None of them charges: [`Refusal::Unknown`]; [`LedgerError::Attempt`] when `accepted` was made for
+    /// another READY, or the attempt expired (`now_s` at or after the deadline), was aborted or was charged
+    /// for another context; [`Refusal::OverBudget`] when a limit was lowered after the reservation.
+    pub fn charge(
+        &self,
+        query: QueryId,
+        attempt: u32,
+        accepted: &AcceptedContext,
+        now_s: u64,
+    ) -> Result<Charged, LedgerError> {
+        let mut inner = self.lock()?;
+        let round = inner.round(query, attempt)?;
+        let machine = inner.machine(&round)?;
+        let step = machine.charge(accepted, now_s)?;
+        // Opened before the charge: a vector that cannot be read must not be paid for.
+        let noisy = inner.vector(&About { query, attempt, spec_hash: round.spec_hash }, round.reserved_by)?;
+        let position = match (step, round.phase) {
+            (secure_sum::Step::Stay, RoundPhase::Charged { position, .. }) => position,
+            _ => {
+                let step = Step::Charge { context: accepted.hash() };
+                inner.end(step, (query, attempt), &round, machine.ready().expires_at_s, now_s)?
+            }
+        };
+        Ok(Charged::new(noisy, position))
+    }
+
+    /// Ends every reservation whose deadline is at or before `now_s`, frees its budget and deletes its
+    /// vector; returns how many. Each is a transaction of its own.
+    pub fn expire(&self, now_s: u64) -> Result<usize, LedgerError> {
+        let mut ended = 0;
+        loop {
+            // The lock is taken anew for each, so that a burst of expiries stops nobody for long.
+            let mut inner = self.lock()?;
+            let Some(&(deadline, query, attempt)) = inner.deadlines.first() else { return Ok(ended) };
+            if deadline > now_s {
+                return Ok(ended);
+            }
+            let round = inner.round(query, attempt)?;
+            // Reserved attempts move; were one to stay, the books would refuse the entry.
+            let _ = inner.machine(&round)?.expire(now_s)?;
+            inner.end(Step::Expire, (query, attempt), &round, deadline, now_s)?;
+            ended += 1;
+        }
+    }
+
+    /// Gives an attempt up: frees its budget and deletes its vector, so that it can never be released.
+    /// Nothing is left to do for one that expired or was aborted before.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], or [`LedgerError::Attempt`] for one that is charged: it stays charged.
+    pub fn abort(&self, query: QueryId, attempt: u32, now_s: u64) -> Result<(), LedgerError> {
+        let mut inner = self.lock()?;
+        let round = inner.round(query, attempt)?;
+        let machine = inner.machine(&round)?;
+        if let secure_sum::Step::Move(_) = machine.abort()? {
+            inner.end(Step::Abort, (query, attempt), &round, machine.ready().expires_at_s, now_s)?;
+        }
+        Ok(())
+    }
+
+    /// The tree over all entries.
+    pub fn position(&self) -> Result<Position, LedgerError> {
+        Ok(self.lock()?.store.position())
+    }
+
+    /// Limits and sums for `planner`; refused when it has no allowance here.
+    pub fn budget(&self, planner: &Name) -> Result<Budget, LedgerError> {
+        Ok(self.lock()?.books.budget(planner)?)
+    }
+
+    /// At most `at_most` entries (10,000 at the most) from number `from` on: the leaves of the tree, in
+    /// the form that [`Entry::decode`] reads.
+    pub fn entries(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
+        self.lock()?.store.entries(from, at_most)
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Inner>, LedgerError> {
+        // A caller's panic inside the lock left memory and disk in an unknown relation.
+        self.inner.lock().map_err(|_| LedgerError::Stopped)
+    }
+}
+
+impl Inner {
+    /// Writes `entry` and what belongs to it in one transaction, then takes it into the books.
+    fn commit<T>(
+        &mut self,
+        entry: &Entry,
+        rows: impl FnOnce(&rusqlite::Transaction<'_>, &Seal, Position) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        self.books.check(entry).map_err(refused)?;
+        let (bytes, seal) = (entry.encode(), &self.seal);
+        let done = self.store.write(
+            |head| seal.tag_head(head),
+            |write| {
+                let after = write.append(&bytes)?;
+                rows(write.tx, seal, after)
+            },
+        )?;
+        self.books.apply(entry, self.store.position()).map_err(refused)?;
+        Ok(done)
+    }
+
+    /// Writes the entry that ends a reservation; returns the tree that ends with it.
+    fn end(
+        &mut self,
+        step: Step,
+        (query, attempt): (QueryId, u32),
+        round: &Round,
+        deadline: u64,
+        now_s: u64,
+    ) -> Result<Position, LedgerError> {
+        let about = (round.spec_hash, round.planner.clone(), round.cost);
+        let entry = self.books.round_entry(step, now_s, (query, attempt), about)?;
+        let (state, reserved_by) = (State::after(&step), sql_int(round.reserved_by)?);
+        let after = self.commit(&entry, |tx, _, after| {
+            let moved = tx
+                .prepare_cached("UPDATE rounds SET state = ?2 WHERE reserved_by = ?1")?
+                .execute(params![reserved_by, state.word()])?;
+            let wiped = match state.keeps_vector() {
+                true => 1,
+                false => {
+                    tx.prepare_cached("DELETE FROM vectors WHERE reserved_by = ?1")?.execute([reserved_by])?
+                }
+            };
+            if (moved, wiped) == (1, 1) { Ok(after) } else { Err(rounds::missing(round.reserved_by)) }
+        })?;
+        self.deadlines.remove(&(deadline, query, attempt));
+        Ok(after)
+    }
+
+    fn round(&self, query: QueryId, attempt: u32) -> Result<Round, LedgerError> {
+        Ok(self.books.round(query, attempt).ok_or(Refusal::Unknown)?.clone())
+    }
+
+    /// The attempt as the protocol's own state machine, which decides what may come next.
+    fn machine(&self, round: &Round) -> Result<NodeRound, LedgerError> {
+        let StoredReady { ready, state, .. } = self.stored(round)?;
+        Ok(NodeRound::restore(&ready, state)?)
+    }
+
+    fn stored(&self, round: &Round) -> Result<StoredReady, LedgerError> {
+        let row = rounds::read(self.store.read()?, round.reserved_by)?;
+        let state = match round.phase {
+            RoundPhase::Reserved => RoundState::Prepared,
+            RoundPhase::Charged { context, .. } => RoundState::Charged { context },
+            RoundPhase::Expired => RoundState::Expired,
+            RoundPhase::Aborted => RoundState::Aborted,
+        };
+        Ok(StoredReady { spec_hash: round.spec_hash, ready: row.ready, signature: row.signature, state })
+    }
+
+    fn vector(&self, about: &About, reserved_by: u64) -> Result<Zeroizing<Vec<i64>>, LedgerError> {
+        let sealed = rounds::sealed(self.store.read()?, reserved_by)?;
+        self.seal
+            .open(about, sealed)
+            .ok_or_else(|| damaged(rounds::place(reserved_by), "its sealed vector cannot be opened"))
+    }
+}
+
+fn refused(fault: BookFault) -> LedgerError {
+    match fault {
+        BookFault::Refused(refusal) => refusal.into(),
+        other => damaged("the next entry", other.to_string()),
+    }
+}

@@ -1,0 +1,10 @@
+//! The ledger and the registry from outside: what they promise, across crashes, tampering and threads.
+
+mod behaviour;
+mod concurrency;
+mod crashes;
+mod entries;
+mod model;
+mod registry;
+mod support;
+mod tampering;

@@ -1,0 +1,145 @@
+//! Prepare: check, compute, add noise, seal and reserve, then say READY. Nothing is charged yet, and
+//! the READY is the same whatever the data are.
+
+use almoner_api::{Refusal, signed, v1};
+use almoner_federation::{Digest, QueryId};
+use almoner_ledger::{Reservation, StoredReady};
+use almoner_privacy::{NoiseSource, add_share};
+use almoner_query::Plan;
+use almoner_secure_sum::{Ready, RoundState, Signed};
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::time::{Instant, timeout};
+
+use crate::question::Question;
+use crate::refused::chain;
+use crate::{Node, Step};
+
+impl Node {
+    /// Answers one Prepare. The same question and attempt always get the same READY.
+    pub async fn prepare(&self, request: v1::PrepareRequest) -> Result<v1::PrepareReply, Refusal> {
+        let started = Instant::now();
+        let signed = signed(request.spec)?;
+        let question = self.question(&signed, request.attempt)?;
+        let (query, attempt) = (question.spec.query_id, question.attempt);
+        self.expire().await?;
+        if let Some(stored) = self.with_ledger(move |ledger| ledger.find(query, attempt)).await? {
+            return ready_again(stored, question.spec_hash);
+        }
+        let (planner, price) = (question.spec.planner.clone(), question.plan.price());
+        self.with_ledger(move |ledger| ledger.affordable(&planner, price)).await?;
+        // Waiting is bounded in time here, and in number by the connection's limit.
+        let permit = timeout(self.limits.query_timeout, self.queries.acquire())
+            .await
+            .map_err(|_| Refusal::Busy)?
+            .map_err(|_| Refusal::Internal)?;
+        let noisy = self.noisy_cells(&question.plan).await;
+        drop(permit);
+        // Everything that anyone can see (the ledger's move, READY's deadline, the answer) comes after the
+        // slot, so that none of it tells when the work was done.
+        self.wait_for_slot(started).await;
+        self.reserve(question, noisy?).await
+    }
+
+    /// This agency's cells, scaled and with this node's share of the noise.
+    async fn noisy_cells(&self, plan: &Plan) -> Result<Vec<i64>, Refusal> {
+        let answered = timeout(self.limits.query_timeout, self.source.cells(plan)).await;
+        let mut cells = match answered {
+            Ok(Ok(cells)) => cells,
+            Ok(Err(error)) => {
+                tracing::error!(error = %chain(&error), detail = error.local_detail(), "the source failed");
+                return Err(Refusal::Source);
+            }
+            Err(_) => {
+                tracing::error!(limit = ?self.limits.query_timeout, "the source took too long");
+                return Err(Refusal::Source);
+            }
+        };
+        let scales: Vec<(u32, u64)> =
+            (0..plan.width()).map(|at| (plan.shift_of(at), plan.sigma_of(at))).collect();
+        tokio::task::spawn_blocking(move || {
+            for (index, cell) in cells.iter_mut().enumerate() {
+                // Multiplying by a power of two in the ring; the plan checked that no bits are lost.
+                *cell = cell.wrapping_shl(scales[index % scales.len()].0);
+            }
+            let mut noise = NoiseSource::from_system()?;
+            add_share(&mut cells, |index| scales[index % scales.len()].1, &mut noise)?;
+            Ok(cells)
+        })
+        .await
+        .map_err(|_| Refusal::Internal)?
+        .map_err(|error: almoner_privacy::PrivacyError| {
+            tracing::error!(error = %chain(&error), "the noise could not be drawn");
+            Refusal::Internal
+        })
+    }
+
+    /// Seals the noisy cells, reserves their price and signs READY, durably and at once.
+    async fn reserve(&self, question: Question, noisy: Vec<i64>) -> Result<v1::PrepareReply, Refusal> {
+        Step::BeforeReserve.reached(self.drill);
+        let mut nonce = [0; 32];
+        SystemRandom::new().fill(&mut nonce).map_err(|_| Refusal::Internal)?;
+        let now_s = self.clock.now_s();
+        let expires_at_s = now_s.saturating_add(self.limits.ready_expires_after_s);
+        let Question { spec, spec_hash, plan, attempt } = question;
+        let reservation = Reservation {
+            query: spec.query_id,
+            attempt,
+            spec_hash,
+            planner: spec.planner,
+            cost: plan.price(),
+            expires_at_s,
+            now_s,
+            noisy,
+        };
+        let (manifest_hash, node, snapshot) = (self.manifest.hash(), self.id, self.source.snapshot());
+        let (cost, plan_hash) = (plan.price(), plan.hash());
+        let signing = self.signing.clone();
+        let stored = self
+            .with_ledger(move |ledger| {
+                ledger.reserve(reservation, |position| {
+                    let ready = Ready {
+                        spec_hash,
+                        manifest_hash,
+                        node,
+                        attempt,
+                        nonce,
+                        expires_at_s,
+                        ledger_size: position.size,
+                        ledger_root: position.root,
+                        cost,
+                        plan_hash,
+                        snapshot,
+                    };
+                    let ready = Signed::sign(ready, &signing);
+                    (ready.as_signed().bytes().to_vec(), *ready.as_signed().signature())
+                })
+            })
+            .await?;
+        Step::AfterReserve.reached(self.drill);
+        ready_again(stored, spec_hash)
+    }
+
+    /// Frees the reservations whose time is over.
+    pub(crate) async fn expire(&self) -> Result<(), Refusal> {
+        let now_s = self.clock.now_s();
+        self.with_ledger(move |ledger| ledger.expire(now_s)).await.map(|_| ())
+    }
+
+    /// The stored attempt of that name, whatever its state.
+    pub(crate) async fn stored(&self, query: QueryId, attempt: u32) -> Result<StoredReady, Refusal> {
+        self.with_ledger(move |ledger| ledger.find(query, attempt)).await?.ok_or(Refusal::Unprepared)
+    }
+}
+
+/// The READY that was given before, when it was for the same question.
+fn ready_again(stored: StoredReady, spec_hash: Digest) -> Result<v1::PrepareReply, Refusal> {
+    if stored.spec_hash != spec_hash {
+        return Err(Refusal::Conflict);
+    }
+    match stored.state {
+        RoundState::Expired | RoundState::Aborted => Err(Refusal::Expired),
+        RoundState::Prepared | RoundState::Charged { .. } => {
+            Ok(v1::PrepareReply { ready: Some(v1::Signed::new(stored.ready, &stored.signature)) })
+        }
+    }
+}

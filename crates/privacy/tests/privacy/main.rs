@@ -1,0 +1,10 @@
+//! The crate against independent witnesses: OpenDP, exact rational arithmetic, high-precision arithmetic,
+//! exact Rényi divergences, and statistics whose false-alarm rates are stated and at most 1e-6 each.
+
+mod coverage;
+mod divergence;
+mod epsilon;
+mod prices;
+mod sampler;
+mod shares;
+mod statistics;

@@ -1,0 +1,37 @@
+//! SQL text and a manifest become a [`Plan`]: what is computed where the data are, how noisy it will
+//! be, and what it costs. Everything here is a pure function that coordinator, node and auditor all run.
+//!
+//! Nothing here may read data, a clock, a random source or the environment.
+
+mod answer;
+mod canonical;
+mod describe;
+mod error;
+mod expected;
+mod expr;
+mod goal;
+mod inspect;
+mod interval;
+mod keys;
+mod layout;
+mod lower;
+mod near;
+mod noise;
+mod parse;
+mod places;
+mod plan;
+mod question;
+mod refuse;
+mod source;
+mod spec;
+mod text;
+
+pub use almoner_privacy::Estimate;
+pub use answer::{Answer, AnswerColumn, AnswerValue};
+pub use error::{Position, QueryError};
+pub use expected::ExpectedError;
+pub use goal::{ErrorGoal, rho_for_error};
+pub use noise::Block;
+pub use plan::{Plan, plan};
+pub use source::Dialect;
+pub use spec::Spec;

@@ -1,0 +1,65 @@
+//! Plans pinned word for word in `tests/golden/*.txt`. When a plan is meant to change, run the tests once
+//! with `ALMONER_BLESS=1` in the environment: it rewrites the files, and the difference is read in review.
+
+use std::path::PathBuf;
+
+use super::planned;
+
+const QUESTIONS: [(&str, &str); 12] = [
+    ("count", "SELECT COUNT(*) FROM persons"),
+    (
+        "count_by_county",
+        "SELECT county, COUNT(*) AS people FROM persons WHERE age >= 18 GROUP BY county ORDER BY people DESC LIMIT 2",
+    ),
+    ("sum_by_band", "SELECT age, SUM(income) FROM persons GROUP BY age"),
+    (
+        "average_with_count_and_sum",
+        "SELECT county, poor, AVG(income) AS mean, COUNT(income) AS n, SUM(income) AS total FROM persons GROUP BY county, poor ORDER BY mean",
+    ),
+    ("average_beside_all_rows", "SELECT COUNT(*), AVG(balance) FROM persons"),
+    (
+        "filters",
+        "SELECT COUNT(*) FILTER (WHERE poor) AS poor, COUNT(*) FILTER (WHERE NOT poor) AS others, COUNT(name) FROM persons",
+    ),
+    (
+        "expressions",
+        "SELECT SUM(GREATEST(4000 - income, 0)) AS gap, AVG(CASE WHEN poor THEN 1 ELSE 0 END) AS share, SUM(COALESCE(balance, 0) * 12) AS yearly, SUM(income / GREATEST(children, 1)) AS per_child FROM persons WHERE born BETWEEN '1950-01-01' AND DATE '1999-12-31' AND county IN ('A', 'it''s')",
+    ),
+    ("years", "SELECT EXTRACT(YEAR FROM born) AS year, COUNT(*) FROM persons GROUP BY year"),
+    (
+        "case_key",
+        "SELECT CASE WHEN income < 1000 THEN 'low' WHEN income < 5000 THEN 'middle' ELSE 'high' END AS class, income > 90000 AS rich, children, COUNT(*) FROM persons GROUP BY 1, 2, children",
+    ),
+    ("number_bands", "SELECT income, COUNT(*) FROM persons GROUP BY income"),
+    ("long_domain_disjoint", "SELECT district, sex, COUNT(*) FROM residents GROUP BY district, sex"),
+    ("degenerate", "SELECT AVG(fixed), SUM(fixed * 0), SUM(1) FROM persons"),
+];
+
+#[test]
+fn plans_are_those_of_the_golden_files() {
+    let bless = std::env::var_os("ALMONER_BLESS").is_some();
+    let mut stale = Vec::new();
+    for (name, sql) in QUESTIONS {
+        let path: PathBuf =
+            [env!("CARGO_MANIFEST_DIR"), "tests", "golden", &format!("{name}.txt")].iter().collect();
+        let described = planned(sql).describe();
+        if bless {
+            std::fs::write(&path, &described).expect("the golden folder can be written");
+        } else if std::fs::read_to_string(&path).ok().as_deref() != Some(&described) {
+            stale.push(format!("{}\n{described}", path.display()));
+        }
+    }
+    assert!(stale.is_empty(), "differs (ALMONER_BLESS=1 rewrites):\n{}", stale.join("\n"));
+}
+
+#[test]
+fn every_golden_file_has_its_question() {
+    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "golden"].iter().collect();
+    for entry in std::fs::read_dir(folder).expect("the golden folder exists") {
+        let name = entry.expect("an entry can be read").file_name().into_string().expect("names are ASCII");
+        assert!(
+            QUESTIONS.iter().any(|(known, _)| format!("{known}.txt") == name),
+            "{name} belongs to no question"
+        );
+    }
+}

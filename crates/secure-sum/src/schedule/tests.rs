@@ -1,0 +1,80 @@
+use super::*;
+use crate::keystream::{Keystream, Sign};
+
+fn vector() -> serde_json::Value {
+    serde_json::from_str(include_str!("../../test_vec/key_schedule.json")).expect("the vector is JSON")
+}
+
+fn word(text: &serde_json::Value) -> u64 {
+    let digits = text.as_str().and_then(|text| text.strip_prefix("0x")).expect("a hexadecimal word");
+    u64::from_str_radix(digits, 16).expect("a hexadecimal word")
+}
+
+fn bytes(text: &serde_json::Value) -> [u8; 32] {
+    let digest: Digest = text.as_str().expect("text").parse().expect("32 hexadecimal bytes");
+    digest.0
+}
+
+#[test]
+fn seed_and_stream_are_those_of_the_reference() {
+    let vector = vector();
+    let seed = mask_seed(&bytes(&vector["K"]), Digest(bytes(&vector["ctx"])));
+    assert_eq!(*seed, bytes(&vector["seed"]));
+
+    let mut cells = vec![0; 8193];
+    Keystream::new().apply(&seed, Sign::Plus, &mut cells);
+    let first: Vec<u64> = vector["first4_u64_le"].as_array().expect("a list").iter().map(word).collect();
+    assert_eq!(cells[..4], first);
+    assert_eq!(cells[8192], word(&vector["u64[8192]"]));
+}
+
+#[test]
+fn a_stream_taken_away_leaves_what_was_there() {
+    let seed = Secret::new([7; 32]);
+    let cells: Vec<u64> = (0..20_000).map(|k| u64::MAX - k).collect();
+    for length in [1, 2, 8191, 8192, 8193, 16_384, 20_000] {
+        let mut masked = cells[..length].to_vec();
+        let mut keystream = Keystream::new();
+        keystream.apply(&seed, Sign::Plus, &mut masked);
+        assert!(masked.iter().zip(&cells).all(|(a, b)| a != b), "a zero word is a chance of 2^-64");
+        keystream.apply(&seed, Sign::Minus, &mut masked);
+        assert_eq!(masked, cells[..length]);
+    }
+}
+
+#[test]
+fn the_stream_by_words_is_the_stream_by_cells() {
+    let seed = Secret::new([9; 32]);
+    let mut cells = vec![0; 10_000];
+    Keystream::new().apply(&seed, Sign::Plus, &mut cells);
+    let mut words = Vec::new();
+    Keystream::new().words(&seed, |word| {
+        words.push(word);
+        (words.len() < 10_000).then_some(())
+    });
+    assert_eq!(words, cells);
+}
+
+#[test]
+fn every_input_of_a_derivation_matters() {
+    let federation = |name: &str| name.parse().expect("a name");
+    let (a, b) = (Digest::of(b"a"), Digest::of(b"b"));
+    assert_ne!(pair_salt(&federation("x"), a), pair_salt(&federation("y"), a));
+    assert_ne!(pair_salt(&federation("x"), a), pair_salt(&federation("x"), b));
+
+    let (k, l) = ([1; 32], [2; 32]);
+    let (low, high) = (NodeId(1), NodeId(2));
+    let base = pair_root(a, &k, (low, &k), (high, &l));
+    for other in [
+        pair_root(b, &k, (low, &k), (high, &l)),
+        pair_root(a, &l, (low, &k), (high, &l)),
+        pair_root(a, &k, (low, &l), (high, &l)),
+        pair_root(a, &k, (low, &k), (high, &k)),
+        pair_root(a, &k, (low, &k), (NodeId(3), &l)),
+        pair_root(a, &k, (NodeId(0), &k), (high, &l)),
+    ] {
+        assert_ne!(base, other);
+    }
+    assert_ne!(mask_seed(&k, a), mask_seed(&k, b));
+    assert_ne!(mask_seed(&k, a), mask_seed(&l, a));
+}
