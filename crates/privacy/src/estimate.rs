@@ -4,7 +4,7 @@
 //! The intervals cover the privacy noise alone. Nothing here ever returns NaN.
 
 /// The 97.5 % point of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
 /// A number concluded from noisy totals.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,12 +25,29 @@ impl Estimate {
         Estimate { value: None, standard_error: f64::INFINITY, low: f64::NEG_INFINITY, high: f64::INFINITY };
 
     /// The estimate when none of its parts is NaN, `UNKNOWN` otherwise.
-    fn checked(value: f64, standard_error: f64, low: f64, high: f64) -> Estimate {
+    pub(crate) fn checked(value: f64, standard_error: f64, low: f64, high: f64) -> Estimate {
         if !value.is_finite() || standard_error.is_nan() || low.is_nan() || high.is_nan() {
             return Estimate::UNKNOWN;
         }
         // Rounding must not push the value out of its own interval.
         Estimate { value: Some(value), standard_error, low: low.min(value), high: high.max(value) }
+    }
+
+    /// `offset + scale * self`.
+    pub fn affine(self, offset: f64, scale: f64) -> Estimate {
+        let Some(value) = self.value else { return Estimate::UNKNOWN };
+        if scale == 0.0 {
+            return Estimate::checked(offset, 0.0, offset, offset);
+        }
+        let (first, second) = (offset + scale * self.low, offset + scale * self.high);
+        let error = self.standard_error * scale.abs();
+        Estimate::checked(offset + scale * value, error, first.min(second), first.max(second))
+    }
+
+    /// Whether the noise dominates: nothing is known, or the standard error is above `limit` times the
+    /// value.
+    pub fn is_noisy(&self, limit: f64) -> bool {
+        !self.value.is_some_and(|value| self.standard_error <= limit * value.abs())
     }
 }
 
@@ -40,38 +57,6 @@ pub fn linear(total: i64, unit: f64, sd: f64) -> Estimate {
     let value = total as f64 * unit;
     let standard_error = (sd * unit).abs();
     Estimate::checked(value, standard_error, value - Z * standard_error, value + Z * standard_error)
-}
-
-/// A mean of values in the public range `low..=high`, from the pair of totals of PROTOCOL C: `a` estimates
-/// the sum of `1 - u` and `b` the sum of `u = (x - low)/(high - low)` over the persons, both in the same
-/// unit and each with independent noise of standard deviation `sd` in that unit.
-///
-/// With `n = a + b` and `u = b/n` the value is `low + (high - low) u` and, by the delta method,
-/// `Var = (high - low)^2 sd^2 ((1-u)^2 + u^2) / n^2`. The interval is Fieller's (1954): all `u` with
-/// `(b - u n)^2 <= z^2 sd^2 ((1-u)^2 + u^2)`, which is bounded exactly when `n^2 > 2 z^2 sd^2`; otherwise
-/// it is the whole line. For `n <= 0` nothing can be said.
-/// The value is not moved into the range: that would bias sums and differences of several means.
-pub fn mean(a: i64, b: i64, low: f64, high: f64, sd: f64) -> Estimate {
-    let n = (i128::from(a) + i128::from(b)) as f64;
-    let (a, b) = (a as f64, b as f64);
-    if n <= 0.0 {
-        return Estimate::UNKNOWN;
-    }
-    let range = high - low;
-    let u = b / n;
-    let standard_error = (range * sd).abs() * ((1.0 - u) * (1.0 - u) + u * u).sqrt() / n;
-    let value = low + range * u;
-    // u^2 (n^2 - 2c) - 2u (b n - c) + (b^2 - c) <= 0 with c = z^2 sd^2; its discriminant, over 4, is
-    // c (a^2 + b^2 - c), positive whenever n^2 > 2c because a^2 + b^2 >= n^2/2.
-    let c = (Z * sd) * (Z * sd);
-    let leading = n * n - 2.0 * c;
-    if leading <= 0.0 {
-        return Estimate::checked(value, standard_error, f64::NEG_INFINITY, f64::INFINITY);
-    }
-    let root = (c * (a * a + b * b - c)).max(0.0).sqrt();
-    let (first, second) = ((b * n - c - root) / leading, (b * n - c + root) / leading);
-    let (first, second) = (low + range * first, low + range * second);
-    Estimate::checked(value, standard_error, first.min(second), first.max(second))
 }
 
 #[cfg(test)]
@@ -90,37 +75,14 @@ mod tests {
     proptest! {
         #[test]
         fn no_input_makes_a_nan_or_an_interval_without_its_value(
-            a: i64, b: i64, c in -3i64..3, d in -3i64..3,
-            low in any::<f64>(), high in any::<f64>(), sd in any::<f64>(),
+            a: i64, low in any::<f64>(), high in any::<f64>(), sd in any::<f64>(),
         ) {
-            for (a, b) in [(a, b), (c, d), (a, d)] {
-                prop_assert!(has_no_nan(&mean(a, b, low, high, sd)));
-                prop_assert!(has_no_nan(&mean(a, b, -5.0, 7.5, sd)));
-                prop_assert!(has_no_nan(&mean(a, b, 0.0, 1.0, 0.0)));
-                prop_assert!(has_no_nan(&linear(a, low, sd)));
-            }
+            prop_assert!(has_no_nan(&linear(a, low, sd)));
+            prop_assert!(has_no_nan(&linear(a, low, sd).affine(high, low)));
             for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-                prop_assert!(has_no_nan(&mean(a, b, 0.0, 1.0, odd)));
-                prop_assert!(has_no_nan(&mean(a, b, odd, 1.0, 10.0)));
                 prop_assert!(has_no_nan(&linear(a, odd, 1.0)));
+                prop_assert!(has_no_nan(&linear(a, 1.0, sd).affine(odd, high)));
             }
-        }
-
-        /// The ends of the interval are the two u at which `b - u n` is exactly z standard deviations from 0.
-        #[test]
-        fn the_ends_of_a_bounded_interval_solve_fiellers_equation(
-            persons in 1_000.0f64..1e12, share in 0.0f64..1.0, noise in 0.0001f64..0.35,
-        ) {
-            let sd = persons * noise;
-            let (a, b) = ((persons * (1.0 - share)) as i64, (persons * share) as i64);
-            let estimate = mean(a, b, 0.0, 1.0, sd);
-            let n = (a + b) as f64;
-            for u in [estimate.low, estimate.high] {
-                let distance = (b as f64 - u * n).abs();
-                let allowed = Z * sd * ((1.0 - u).powi(2) + u * u).sqrt();
-                prop_assert!((distance - allowed).abs() <= 1e-6 * allowed, "{distance} {allowed}");
-            }
-            prop_assert!(estimate.low < share + 1e-3 && share - 1e-3 < estimate.high);
         }
     }
 
@@ -134,27 +96,20 @@ mod tests {
     }
 
     #[test]
-    fn without_noise_the_mean_is_exact() {
-        let estimate = mean(300, 100, 10.0, 50.0, 0.0);
-        assert_eq!(estimate, Estimate { value: Some(20.0), standard_error: 0.0, low: 20.0, high: 20.0 });
+    fn an_estimate_moves_and_turns_with_its_scale() {
+        let estimate = Estimate { value: Some(2.0), standard_error: 0.5, low: 1.0, high: f64::INFINITY };
+        let turned = Estimate { value: Some(6.0), standard_error: 1.0, low: f64::NEG_INFINITY, high: 8.0 };
+        assert_eq!(estimate.affine(10.0, -2.0), turned);
+        let still = Estimate { value: Some(7.0), standard_error: 0.0, low: 7.0, high: 7.0 };
+        assert_eq!(estimate.affine(7.0, 0.0), still);
+        assert_eq!(Estimate::UNKNOWN.affine(1.0, 1.0), Estimate::UNKNOWN);
     }
 
     #[test]
-    fn little_noise_gives_the_delta_method() {
-        let estimate = mean(600_000, 400_000, 0.0, 10.0, 50.0);
-        assert_eq!(estimate.value, Some(4.0));
-        let expected = 10.0 * 50.0 * (0.36f64 + 0.16).sqrt() / 1e6;
-        assert!((estimate.standard_error - expected).abs() < 1e-12);
-        assert!((estimate.high - 4.0 - Z * expected).abs() < 1e-3 * expected);
-        assert!((4.0 - estimate.low - Z * expected).abs() < 1e-3 * expected);
-    }
-
-    #[test]
-    fn a_number_of_persons_lost_in_the_noise_gives_the_whole_line_or_nothing() {
-        let lost = mean(100, 100, 0.0, 1.0, 80.0);
-        assert_eq!((lost.value, lost.low, lost.high), (Some(0.5), f64::NEG_INFINITY, f64::INFINITY));
-        for (a, b) in [(0, 0), (-5, 5), (-100, 20), (i64::MIN, i64::MIN)] {
-            assert_eq!(mean(a, b, 0.0, 1.0, 3.0), Estimate::UNKNOWN);
-        }
+    fn a_number_is_noisy_when_its_error_passes_the_limit() {
+        assert!(!linear(100, 1.0, 25.0).is_noisy(0.25));
+        assert!(linear(-99, 1.0, 25.0).is_noisy(0.25));
+        assert!(linear(0, 1.0, 1.0).is_noisy(1e9));
+        assert!(Estimate::UNKNOWN.is_noisy(f64::INFINITY));
     }
 }

@@ -4,7 +4,9 @@
 //! Everything that decides privacy is computed with integers. Floating point appears only where a
 //! person reads: epsilon, estimates, error bars. Nothing here does I/O except drawing randomness.
 
+mod allocate;
 mod calibrate;
+mod distribution;
 #[cfg(test)]
 mod enumerate;
 mod epsilon;
@@ -13,14 +15,22 @@ mod estimate;
 mod exact;
 mod gaussian;
 mod price;
+mod ratio;
 mod share;
+mod spread;
+mod strategy;
 mod stream;
 
+pub use allocate::allocate;
 pub use calibrate::{Calibration, calibrate};
+pub use distribution::{Distribution, Statistic};
 pub use epsilon::{epsilon, rho_for_epsilon};
 pub use error::PrivacyError;
-pub use estimate::{Estimate, linear, mean};
+pub use estimate::{Estimate, linear};
 pub use gaussian::DiscreteGaussian;
 pub use price::{MAX_COORDINATES, MAX_SIGMA, MIN_SIGMA, price};
+pub use ratio::{Term, ratio};
 pub use share::add_share;
+pub use spread::{Spread, spread};
+pub use strategy::Strategy;
 pub use stream::NoiseSource;

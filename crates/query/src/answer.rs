@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use almoner_federation::Exact;
-use almoner_privacy::{Estimate, linear, mean};
+use almoner_privacy::{Estimate, Term, linear, ratio};
 
 use crate::QueryError;
 use crate::layout::{ColumnValue, Estimator, squared_norm};
@@ -130,7 +130,9 @@ impl Plan {
         match estimator {
             Estimator::Mean { first, low, high } => {
                 let (low, high) = (approximately(low), approximately(high));
-                mean(totals[*first], totals[first + 1], low, high, self.noise(*first, participants))
+                let term = |total: i64, numerator| Term { total: total as f64, numerator, denominator: 1.0 };
+                let pair = [term(totals[*first], 0.0), term(totals[first + 1], 1.0)];
+                ratio(&pair, self.noise(*first, participants)).affine(low, high - low)
             }
             Estimator::Linear(terms) => {
                 let unit = self.unit(terms[0].0);

@@ -1,10 +1,16 @@
 //! The 95 % intervals against the sampler's own noise.
 
-use almoner_privacy::{DiscreteGaussian, Estimate, NoiseSource, linear, mean};
+use almoner_privacy::{DiscreteGaussian, Estimate, NoiseSource, Term, linear, ratio};
 
 use crate::statistics::FIVE_SIGMA;
 
 const TRIALS: usize = 40_000;
+
+/// The share of a pair's totals that `b` is.
+fn share(a: i64, b: i64, sd: f64) -> Estimate {
+    let term = |total: i64, numerator| Term { total: total as f64, numerator, denominator: 1.0 };
+    ratio(&[term(a, 0.0), term(b, 1.0)], sd)
+}
 
 /// Fraction of trials whose interval holds `truth`.
 fn coverage(truth: f64, mut trial: impl FnMut(&mut NoiseSource) -> Estimate) -> f64 {
@@ -26,13 +32,13 @@ fn intervals_cover_the_truth_as_often_as_they_say() {
     assert!((found - 0.95).abs() < allowed, "total: {found}");
 
     for persons in [1_000_000i64, 20_000, 8_000] {
-        for share in [0.02, 0.5, 0.9] {
-            let b = (persons as f64 * share) as i64;
+        for part in [0.02, 0.5, 0.9] {
+            let b = (persons as f64 * part) as i64;
             let truth = 10.0 + 90.0 * b as f64 / persons as f64;
             let found = coverage(truth, |source| {
-                mean(persons - b + draw(source), b + draw(source), 10.0, 100.0, sigma as f64)
+                share(persons - b + draw(source), b + draw(source), sigma as f64).affine(10.0, 90.0)
             });
-            assert!((found - 0.95).abs() < allowed, "{persons} persons, {share}: {found}");
+            assert!((found - 0.95).abs() < allowed, "{persons} persons, {part}: {found}");
         }
     }
 }
@@ -44,8 +50,7 @@ fn intervals_of_a_lost_denominator_still_cover() {
     let draw = move |source: &mut NoiseSource| noise.sample(source).expect("the system gives randomness");
     for persons in [0i64, 500, 2_000] {
         let b = persons / 4;
-        let found =
-            coverage(0.25, |source| mean(persons - b + draw(source), b + draw(source), 0.0, 1.0, 1000.0));
+        let found = coverage(0.25, |source| share(persons - b + draw(source), b + draw(source), 1000.0));
         assert!(found > 0.95 - FIVE_SIGMA * 0.0011, "{persons}: {found}");
     }
 }
