@@ -21,5 +21,5 @@ pub use ids::{Digest, FederationId, IdError, Name, NodeId, QueryId};
 pub use manifest::{Agency, Auditor, Coordinator, Manifest, Planner, Policy, Unit, UnitKind};
 pub use number::{Exact, parse_date, parse_exact, show_date};
 pub use rho::{PicoRho, RhoError};
-pub use schema::{Column, ColumnType, Table};
+pub use schema::{BinScale, Bins, Column, ColumnType, Table};
 pub use signing::{Signature, SigningError, SigningKey, VerifyingKey};

@@ -51,6 +51,8 @@ pub enum ColumnType {
         max: i64,
         /// Lower ends of the bands that grouping uses, ascending, the first equal to `min`; may be empty.
         bands: Vec<i64>,
+        /// How distributions of it are cut.
+        bins: Bins,
     },
     /// A decimal number.
     Number {
@@ -62,6 +64,8 @@ pub enum ColumnType {
         resolution: Exact,
         /// Lower ends of the bands that grouping uses, ascending, the first equal to `min`; may be empty.
         bands: Vec<Exact>,
+        /// How distributions of it are cut.
+        bins: Bins,
     },
     /// True or false.
     Boolean,
@@ -85,4 +89,32 @@ impl ColumnType {
             ColumnType::Date { .. } => "date",
         }
     }
+}
+
+/// How the range of a column is cut for the release of its distribution. Within a bin the values are not told
+/// apart, so bins bound the accuracy of every quantile; more of them cost little.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bins {
+    /// How many at most, 16 to 4096.
+    pub count: u32,
+    /// Where their ends are.
+    pub scale: BinScale,
+}
+
+impl Default for Bins {
+    fn default() -> Self {
+        Bins { count: 1024, scale: BinScale::Linear }
+    }
+}
+
+/// Where the ends of bins are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BinScale {
+    /// Equally far apart.
+    Linear,
+    /// Equally far apart up to `from` above and below 0, and from there on within every doubling.
+    Log {
+        /// The size up to which differences matter in themselves, above it in proportion; positive.
+        from: Exact,
+    },
 }

@@ -1,6 +1,6 @@
 //! A manifest is read whole: what it declares is there, and every mistake is named with its line and remedy.
 
-use almoner_federation::{ColumnType, FileError, Identity, Manifest, NodeId, parse_exact};
+use almoner_federation::{BinScale, Bins, ColumnType, FileError, Identity, Manifest, NodeId, parse_exact};
 
 const EXAMPLE: &str = include_str!("example.toml");
 
@@ -29,6 +29,7 @@ fn the_example_declares_what_it_says() {
         max: parse_exact("100000").expect("a number"),
         resolution: parse_exact("0.01").expect("a number"),
         bands: vec![],
+        bins: Bins { count: 512, scale: BinScale::Log { from: parse_exact("0.5").expect("a number") } },
     };
     assert_eq!(earnings.column("amount").expect("declared").kind, expected);
 }
@@ -106,6 +107,13 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ("resolution = 0.01", "resolution = 0", "is not positive"),
         ("resolution = 0.01", "", "needs a resolution"),
         ("max = 100000", "max = 1e300", "needs a max"),
+        ("count = 512", "count = 5000", "must be 16 to 4096"),
+        ("scale = \"log\"", "scale = \"linear\"", "the linear bins of \"amount\" have a from"),
+        ("scale = \"log\", from = \"0.5\"", "scale = \"log\"", "need a from above 0"),
+        ("from = \"0.5\"", "from = 0", "need a from above 0"),
+        ("scale = \"log\"", "scale = \"roots\"", "unknown variant"),
+        ("type = \"boolean\"", "type = \"boolean\"\nbins = {}", "has no use for"),
+        ("min_honest = 2", "min_honest = 2\nquality_limit = 0", "quality_limit is no share"),
         ("type = \"boolean\"", "type = \"boolean\"\nmin = 0", "has no use for"),
         ("type = \"boolean\"", "type = \"bool\"", "unknown variant"),
         ("name = \"declared\"", "name = \"person_id\"", "is the unit's column"),

@@ -61,6 +61,7 @@ pub(super) struct Policy {
     pub quorum: u32,
     pub colluders: u32,
     pub min_honest: u32,
+    pub quality_limit: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,6 +118,22 @@ pub(super) struct Column {
     pub max: Option<Literal>,
     pub resolution: Option<Literal>,
     pub bands: Option<Vec<Literal>>,
+    pub bins: Option<Bins>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Bins {
+    pub count: Option<u32>,
+    pub scale: Option<ScaleWord>,
+    pub from: Option<Literal>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ScaleWord {
+    Linear,
+    Log,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -2,6 +2,7 @@
 //! in every node's own configuration. A [`Manifest`] exists only checked.
 
 mod check;
+mod columns;
 mod file;
 
 use std::collections::BTreeSet;
@@ -91,6 +92,8 @@ pub struct Policy {
     pub colluders: u32,
     /// The smallest number of honest noise shares, `q - t` or less.
     pub min_honest: u32,
+    /// The relative standard error above which an answer is flagged as dominated by noise; display only.
+    pub quality_limit: f64,
 }
 
 impl Policy {

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use almoner_federation::{ColumnType, UnitKind, parse_date, parse_exact};
+use almoner_federation::{Bins, ColumnType, UnitKind, parse_date, parse_exact};
 
 use super::column::{power_of_ten, round_up};
 use super::scenario;
@@ -52,12 +52,13 @@ fn files_with_one_header_are_one_table_that_all_agencies_hold() {
                     min: exact("0"),
                     max: exact("100"),
                     resolution: exact("0.01"),
-                    bands: vec![]
+                    bands: vec![],
+                    bins: Bins::default(),
                 }
             ),
             ("poor", ColumnType::Boolean),
             ("note", ColumnType::Text { domain: domain(&["a", "b", "c", "d"]) }),
-            ("debt", ColumnType::Integer { min: -5, max: 500, bands: vec![] }),
+            ("debt", ColumnType::Integer { min: -5, max: 500, bands: vec![], bins: Bins::default() }),
         ]
     );
     for (agency, text) in [("north-1", NORTH), ("south", SOUTH)] {
