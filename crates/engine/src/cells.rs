@@ -1,52 +1,62 @@
 //! Runs a source query and lays its rows out as cells. Total: rows that do not belong are ignored.
 
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use almoner_query::{Shape, SourceQuery};
+use datafusion::arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::prelude::{SQLOptions, SessionContext};
 
 use crate::SourceError;
 
-/// The shape of the cells: `cells` groups of `width` coordinates each.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Layout {
-    pub cells: usize,
-    pub width: usize,
-}
-
-/// Runs `sql`, whose rows are `(cell, coordinate 0, coordinate 1, ...)` as 64-bit integers, and gives
-/// the integer of coordinate `k` of cell `c` at `c * width + k`. Absent cells and NULL are zero; sums
-/// wrap modulo 2^64 as the secure sum does.
-pub(crate) async fn run(
+/// Runs a query of 64-bit integers and adds them to `cells`, that of coordinate `k` of cell `c` at
+/// `c * width + k`. Absent cells and NULL add nothing; sums wrap modulo 2^64 as the secure sum does.
+pub(crate) async fn add(
     context: &SessionContext,
-    sql: &str,
-    layout: Layout,
-) -> Result<Vec<i64>, SourceError> {
+    query: &SourceQuery,
+    width: usize,
+    cells: &mut [i64],
+) -> Result<(), SourceError> {
     let only_queries =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let frame = context.sql_with_options(sql, only_queries).await.map_err(SourceError::answer)?;
-    let shaped = frame.schema().fields().iter().all(|field| *field.data_type() == DataType::Int64)
-        && frame.schema().fields().len() == layout.width + 1;
-    if !shaped {
-        return Err(SourceError::answer(format!("expected {} integer columns", layout.width + 1)));
+    let frame = context.sql_with_options(&query.sql, only_queries).await.map_err(SourceError::answer)?;
+    let columns = match &query.shape {
+        Shape::Sums { coordinates } => coordinates.len() + 1,
+        Shape::Histogram { .. } => 3,
+    };
+    let fields = frame.schema().fields();
+    if fields.len() != columns || fields.iter().any(|field| *field.data_type() != DataType::Int64) {
+        return Err(SourceError::answer(format!("expected {columns} integer columns")));
     }
-    let dimension = layout.cells.checked_mul(layout.width).ok_or_else(|| SourceError::answer("too wide"))?;
-    let mut cells = vec![0; dimension];
     for batch in frame.collect().await.map_err(SourceError::answer)? {
-        place(&batch, layout, &mut cells);
+        place(&batch, &query.shape, width, cells);
     }
-    Ok(cells)
+    Ok(())
 }
 
-fn place(batch: &RecordBatch, layout: Layout, cells: &mut [i64]) {
+fn place(batch: &RecordBatch, shape: &Shape, width: usize, cells: &mut [i64]) {
     let column = |index: usize| batch.column(index).as_primitive::<Int64Type>();
-    let index = column(0);
-    for coordinate in 0..layout.width {
-        let values = column(coordinate + 1);
-        for row in (0..batch.num_rows()).filter(|row| index.is_valid(*row) && values.is_valid(*row)) {
-            let cell = usize::try_from(index.value(row)).unwrap_or(usize::MAX);
-            if cell < layout.cells {
-                let into = &mut cells[cell * layout.width + coordinate];
-                *into = into.wrapping_add(values.value(row));
+    let present =
+        |values: &PrimitiveArray<Int64Type>, row: usize| values.is_valid(row).then(|| values.value(row));
+    let mut add = |row: usize, coordinate: Option<usize>, values: &PrimitiveArray<Int64Type>| {
+        let cell = present(column(0), row).and_then(|cell| usize::try_from(cell).ok());
+        let (Some(cell), Some(coordinate), Some(value)) = (cell, coordinate, present(values, row)) else {
+            return;
+        };
+        let index = cell.checked_mul(width).and_then(|first| first.checked_add(coordinate));
+        if let Some(into) = index.and_then(|index| cells.get_mut(index)) {
+            *into = into.wrapping_add(value);
+        }
+    };
+    match shape {
+        Shape::Sums { coordinates } => {
+            for (index, coordinate) in coordinates.iter().enumerate() {
+                let values = column(index + 1);
+                (0..batch.num_rows()).for_each(|row| add(row, Some(*coordinate), values));
+            }
+        }
+        Shape::Histogram { first, bins } => {
+            for row in 0..batch.num_rows() {
+                let bin = present(column(1), row).and_then(|bin| usize::try_from(bin).ok());
+                add(row, bin.filter(|bin| bin < bins).map(|bin| first + bin), column(2));
             }
         }
     }
@@ -89,6 +99,17 @@ mod tests {
         session(vec![Loaded { name: "t".into(), schema, batches }]).expect("a session over one table")
     }
 
+    async fn sums(
+        context: &SessionContext,
+        sql: &str,
+        cells: usize,
+        width: usize,
+    ) -> Result<Vec<i64>, SourceError> {
+        let query = SourceQuery { sql: sql.into(), shape: Shape::Sums { coordinates: (0..width).collect() } };
+        let mut found = vec![0; cells * width];
+        add(context, &query, width, &mut found).await.map(|()| found)
+    }
+
     const MAX: Option<i64> = Some(i64::MAX);
     const MIN: Option<i64> = Some(i64::MIN);
 
@@ -100,10 +121,10 @@ mod tests {
             v[range].iter().flatten().fold(0i64, |sum, value| sum.wrapping_add(*value))
         };
         let grouped = "SELECT k, SUM(v) FROM t GROUP BY k";
-        let cells = run(&t, grouped, Layout { cells: 2, width: 1 }).await.expect("sums cannot overflow");
+        let cells = sums(&t, grouped, 2, 1).await.expect("sums cannot overflow");
         assert_eq!(cells, [expected(0..6), expected(6..8)]);
         let whole = "SELECT CAST(0 AS BIGINT), SUM(v) FROM t";
-        let cells = run(&t, whole, Layout { cells: 1, width: 1 }).await.expect("sums cannot overflow");
+        let cells = sums(&t, whole, 1, 1).await.expect("sums cannot overflow");
         assert_eq!(cells, [expected(0..8)]);
     }
 
@@ -112,8 +133,27 @@ mod tests {
         let t = context(&[-1, 0, 2, 3, i64::MAX, i64::MIN], &[Some(7); 6], &[None; 6]);
         let sql = "SELECT k, SUM(v), SUM(CASE WHEN k = 0 THEN NULL ELSE v END) FROM t GROUP BY k \
                    UNION ALL SELECT NULL, 9, 9";
-        let cells = run(&t, sql, Layout { cells: 3, width: 2 }).await.expect("total");
+        let cells = sums(&t, sql, 3, 2).await.expect("total");
         assert_eq!(cells, [7, 0, 0, 0, 7, 7]);
+    }
+
+    #[tokio::test]
+    async fn histograms_fall_into_their_bins() {
+        let t = context(
+            &[0, 0, 1, 1, 1, 2, -1],
+            &[Some(1), Some(1), Some(0), Some(3), None, Some(2), MAX],
+            &[None; 7],
+        );
+        let sql =
+            "SELECT k, v, COUNT(*) FROM t GROUP BY k, v UNION ALL SELECT 1, -1, 5 UNION ALL SELECT 0, 2, 9";
+        let query = SourceQuery { sql: sql.into(), shape: Shape::Histogram { first: 1, bins: 2 } };
+        let mut cells = vec![0; 6];
+        add(&t, &query, 3, &mut cells).await.expect("total");
+        assert_eq!(
+            cells,
+            [0, 0, 2, 0, 1, 0],
+            "bins beyond the second, cells beyond the second, NULL: nothing"
+        );
     }
 
     #[tokio::test]
@@ -126,7 +166,7 @@ mod tests {
             "DROP TABLE t",
             "SELECT k, 1/v*0/0 FROM t",
         ] {
-            let error = run(&t, sql, Layout { cells: 1, width: 1 }).await.expect_err(sql);
+            let error = sums(&t, sql, 1, 1).await.expect_err(sql);
             assert_eq!(error.to_string(), "the source could not answer");
             assert_eq!(error.remote_text(), "the source could not answer");
             assert!(std::error::Error::source(&error).is_none(), "an error chain is printed too easily");

@@ -17,7 +17,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use ring::hmac;
 use tokio::sync::Semaphore;
 
-use crate::cells::{self, Layout};
+use crate::cells;
 use crate::load::{self, Loaded};
 use crate::{LoadReport, SourceError};
 
@@ -76,7 +76,7 @@ impl Source {
         &self.report
     }
 
-    /// The plan's integer cells over this agency's rows, unscaled and without noise:
+    /// The plan's integer cells over this agency's rows, not yet encoded, unscaled and without noise:
     /// `plan.dimension()` integers at `cell * width + coordinate`, sums modulo 2^64. All zero when this
     /// agency does not hold the plan's table.
     ///
@@ -89,8 +89,11 @@ impl Source {
             return Ok(vec![0; plan.dimension()]);
         }
         let _turn = self.gate.acquire().await.map_err(SourceError::answer)?;
-        let layout = Layout { cells: plan.cells(), width: plan.width() };
-        cells::run(&self.context, &plan.source_sql(Dialect::DataFusion), layout).await
+        let mut cells = vec![0; plan.dimension()];
+        for query in plan.sources(Dialect::DataFusion) {
+            cells::add(&self.context, query, plan.width(), &mut cells).await?;
+        }
+        Ok(cells)
     }
 }
 

@@ -40,7 +40,7 @@ impl Node {
         self.reserve(question, noisy?).await
     }
 
-    /// This agency's cells, scaled and with this node's share of the noise.
+    /// This agency's cells, encoded, scaled and with this node's share of the noise.
     async fn noisy_cells(&self, plan: &Plan) -> Result<Vec<i64>, Refusal> {
         let answered = timeout(self.limits.query_timeout, self.source.cells(plan)).await;
         let mut cells = match answered {
@@ -54,9 +54,11 @@ impl Node {
                 return Err(Refusal::Source);
             }
         };
+        let plan = plan.clone();
         let scales: Vec<(u32, u64)> =
             (0..plan.width()).map(|at| (plan.shift_of(at), plan.sigma_of(at))).collect();
         tokio::task::spawn_blocking(move || {
+            plan.encode(&mut cells);
             for (index, cell) in cells.iter_mut().enumerate() {
                 // Multiplying by a power of two in the ring; the plan checked that no bits are lost.
                 *cell = cell.wrapping_shl(scales[index % scales.len()].0);

@@ -101,20 +101,27 @@ impl Strategy {
         bins
     }
 
-    /// The variance of the prefix sum up to and with `bin`, when every released number has noise of
-    /// variance 1: the squared norm of that row of `L S^-1`, by solving with the transposed matrix.
-    pub fn prefix_variance(&self, bin: usize) -> f64 {
-        let last = bin.min(self.bins - 1);
-        let mut row = vec![1.0f64; last + 1];
-        for at in (0..=last).rev() {
+    /// The factors with which released numbers add up to a sum over the bins with these factors: `S^-T` times
+    /// `factors`, one for each bin.
+    pub fn weights(&self, factors: &[f64]) -> Vec<f64> {
+        let mut weights = factors.to_vec();
+        weights.resize(self.bins, 0.0);
+        for at in (0..self.bins).rev() {
             let entries = self.row(at);
-            let solved = row[at] / f64::from(entries[at]);
-            row[at] = solved;
-            for (left, entry) in row[..at].iter_mut().zip(entries) {
+            let solved = weights[at] / f64::from(entries[at]);
+            weights[at] = solved;
+            for (left, entry) in weights[..at].iter_mut().zip(entries) {
                 *left -= solved * f64::from(*entry);
             }
         }
-        row.iter().map(|weight| weight * weight).sum()
+        weights
+    }
+
+    /// The variance of the prefix sum up to and with `bin`, when every released number has noise of
+    /// variance 1: the squared norm of its [`Strategy::weights`].
+    pub fn prefix_variance(&self, bin: usize) -> f64 {
+        let prefix = vec![1.0; bin.min(self.bins - 1) + 1];
+        self.weights(&prefix).iter().map(|weight| weight * weight).sum()
     }
 }
 

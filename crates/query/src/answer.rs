@@ -3,19 +3,21 @@
 
 use std::cmp::Ordering;
 
-use almoner_federation::Exact;
-use almoner_privacy::{Estimate, Term, linear, ratio};
+use almoner_privacy::Estimate;
 
 use crate::QueryError;
-use crate::layout::{ColumnValue, Estimator, squared_norm};
+use crate::aggregate::POINTS;
+use crate::conclude::Conclusions;
+use crate::layout::ColumnValue;
 use crate::plan::Plan;
+use crate::question::POINT_COLUMN;
 
 /// A table of estimates.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     /// The output columns in the order of the question.
     pub columns: Vec<AnswerColumn>,
-    /// One row per cell in the asked order, otherwise in the order of the keys' domains; every row has one
+    /// One row per cell (for a table-valued aggregate nine, with a column `p`) in the asked order, otherwise in the order of the keys' domains; every row has one
     /// value per column.
     pub rows: Vec<Vec<AnswerValue>>,
 }
@@ -53,28 +55,24 @@ impl Plan {
             return Err(QueryError::NoParticipants);
         }
         let columns = &self.draft.layout.columns;
-        let mut rows: Vec<(Vec<usize>, Vec<AnswerValue>)> = total
-            .chunks_exact(self.width())
-            .enumerate()
-            .map(|(cell, totals)| {
+        let first_curve = columns.iter().position(|column| column.value.is_curve());
+        let conclusions = Conclusions::new(self, participants);
+        let cells = total.chunks_exact(self.width()).enumerate();
+        let mut rows: Vec<Row> = cells
+            .flat_map(|(cell, totals)| {
                 let key_indices = self.key_indices(cell);
-                let values = columns
-                    .iter()
-                    .map(|column| match &column.value {
-                        ColumnValue::Key(key) => {
-                            AnswerValue::Key(self.draft.keys[*key].domain.label(key_indices[*key]))
-                        }
-                        ColumnValue::Estimate { estimator, .. } => {
-                            AnswerValue::Estimate(self.estimate(estimator, totals, participants))
-                        }
-                    })
-                    .collect();
-                (key_indices, values)
+                let estimates = conclusions.of(totals);
+                let points = first_curve.map_or(1, |_| POINTS);
+                (0..points).map(move |point| Row {
+                    values: self.values(&key_indices, &estimates, usize::from(point)),
+                    key_indices: key_indices.clone(),
+                    point,
+                })
             })
             .collect();
         rows.sort_by(|left, right| self.compare(left, right));
         let limit = self.draft.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(Answer {
+        let mut answer = Answer {
             columns: columns
                 .iter()
                 .map(|column| AnswerColumn {
@@ -82,8 +80,38 @@ impl Plan {
                     is_key: matches!(column.value, ColumnValue::Key(_)),
                 })
                 .collect(),
-            rows: rows.into_iter().take(limit).map(|(_, values)| values).collect(),
-        })
+            rows: Vec::new(),
+        };
+        if let Some(first) = first_curve {
+            answer.columns.insert(first, AnswerColumn { name: POINT_COLUMN.into(), is_key: true });
+        }
+        answer.rows = rows
+            .into_iter()
+            .take(limit)
+            .map(|Row { mut values, point, .. }| {
+                if let Some(first) = first_curve {
+                    values.insert(first, AnswerValue::Key(format!("0.{}", point + 1)));
+                }
+                values
+            })
+            .collect();
+        Ok(answer)
+    }
+
+    /// The values of one row, a curve's at one of its points.
+    fn values(&self, key_indices: &[usize], estimates: &[Vec<Estimate>], point: usize) -> Vec<AnswerValue> {
+        let columns = self.draft.layout.columns.iter().zip(estimates);
+        columns
+            .map(|(column, estimates)| match &column.value {
+                ColumnValue::Key(key) => {
+                    AnswerValue::Key(self.draft.keys[*key].domain.label(key_indices[*key]))
+                }
+                ColumnValue::Estimate { .. } => {
+                    let at = if column.value.is_curve() { point } else { 0 };
+                    AnswerValue::Estimate(estimates.get(at).copied().unwrap_or(Estimate::UNKNOWN))
+                }
+            })
+            .collect()
     }
 
     /// The index of each key's value in its domain, for a cell.
@@ -104,17 +132,13 @@ impl Plan {
         indices
     }
 
-    fn compare(
-        &self,
-        left: &(Vec<usize>, Vec<AnswerValue>),
-        right: &(Vec<usize>, Vec<AnswerValue>),
-    ) -> Ordering {
+    fn compare(&self, left: &Row, right: &Row) -> Ordering {
         let by_column = self.draft.order.iter().map(|order| {
             let forward = |ordering: Ordering| if order.descending { ordering.reverse() } else { ordering };
             match &self.draft.layout.columns[order.output].value {
-                ColumnValue::Key(key) => forward(left.0[*key].cmp(&right.0[*key])),
+                ColumnValue::Key(key) => forward(left.key_indices[*key].cmp(&right.key_indices[*key])),
                 ColumnValue::Estimate { .. } => {
-                    match (known(&left.1[order.output]), known(&right.1[order.output])) {
+                    match (known(&left.values[order.output]), known(&right.values[order.output])) {
                         (Some(a), Some(b)) => forward(a.total_cmp(&b)),
                         // Last in both directions.
                         (a, b) => b.is_some().cmp(&a.is_some()),
@@ -124,46 +148,14 @@ impl Plan {
         });
         by_column.fold(Ordering::Equal, Ordering::then)
     }
+}
 
-    /// One estimate from the totals of one cell.
-    fn estimate(&self, estimator: &Estimator, totals: &[i64], participants: u32) -> Estimate {
-        match estimator {
-            Estimator::Mean { first, low, high } => {
-                let (low, high) = (approximately(low), approximately(high));
-                let term = |total: i64, numerator| Term { total: total as f64, numerator, denominator: 1.0 };
-                let pair = [term(totals[*first], 0.0), term(totals[first + 1], 1.0)];
-                ratio(&pair, self.noise(*first, participants)).affine(low, high - low)
-            }
-            Estimator::Linear(terms) => {
-                let unit = self.unit(terms[0].0);
-                let noise = self.noise(terms[0].0, participants);
-                if let [(at, weight)] = terms.as_slice() {
-                    return linear(totals[*at], approximately(weight) * unit, noise);
-                }
-                let value: f64 =
-                    terms.iter().map(|(at, weight)| totals[*at] as f64 * approximately(weight)).sum::<f64>()
-                        * unit;
-                // The terms share one block and so one variance.
-                let around_zero = linear(0, approximately(&squared_norm(terms)).sqrt() * unit, noise);
-                Estimate {
-                    value: Some(value),
-                    standard_error: around_zero.standard_error,
-                    low: value + around_zero.low,
-                    high: value + around_zero.high,
-                }
-            }
-        }
-    }
-
-    /// What one scaled step of a coordinate's block is of an unscaled one: 2^-shift.
-    pub(crate) fn unit(&self, coordinate: usize) -> f64 {
-        (-f64::from(self.block_of(coordinate).shift)).exp2()
-    }
-
-    /// Standard deviation of everyone's noise together at a coordinate, in scaled steps (PROTOCOL B.2).
-    pub(crate) fn noise(&self, coordinate: usize, participants: u32) -> f64 {
-        self.block_of(coordinate).sigma as f64 * f64::from(participants).sqrt()
-    }
+/// One row before the column of points is added.
+struct Row {
+    key_indices: Vec<usize>,
+    /// 0 is the first tenth.
+    point: u8,
+    values: Vec<AnswerValue>,
 }
 
 fn known(value: &AnswerValue) -> Option<f64> {
@@ -171,9 +163,4 @@ fn known(value: &AnswerValue) -> Option<f64> {
         AnswerValue::Estimate(estimate) => estimate.value,
         AnswerValue::Key(_) => None,
     }
-}
-
-/// For display only.
-pub(crate) fn approximately(value: &Exact) -> f64 {
-    value.to_f64().value()
 }

@@ -3,9 +3,11 @@
 
 use almoner_federation::{Exact, Table, show_date};
 
+use crate::aggregate::{Aggregate, Measured, Summary, is_half};
+use crate::bins::Piece;
 use crate::expr::{Expr, Operator};
-use crate::layout::{Content, Measure};
-use crate::question::{Measured, Output, OutputValue, Question};
+use crate::layout::{Binned, Content, Curve, Measure, Weight};
+use crate::question::{Output, OutputValue, Question};
 use crate::text::{bare, decimal, text_literal};
 
 /// How tightly an expression binds; one that binds more loosely than its place allows gets parentheses.
@@ -53,7 +55,7 @@ fn output(output: &Output, question: &Question<'_>) -> String {
             (expression(expr, question.table), default_name(expr, question.table))
         }
         OutputValue::Measured(measured) => {
-            let text = self::measured(measured, question.table);
+            let text = self::measured(measured, question.table, question.unit);
             (text.clone(), text)
         }
     };
@@ -68,14 +70,42 @@ pub(crate) fn default_name(expr: &Expr, table: &Table) -> String {
     }
 }
 
-/// One aggregate.
-pub(crate) fn measured(measured: &Measured, table: &Table) -> String {
-    let argument = measured.argument.as_ref().map_or("*".into(), |expr| expression(expr, table));
-    let filter = measured
-        .filter
-        .as_ref()
-        .map_or(String::new(), |expr| format!(" FILTER (WHERE {})", expression(expr, table)));
-    format!("{}({argument}){filter}", measured.aggregate.word())
+/// One aggregate. `unit` is the unit's column.
+pub(crate) fn measured(measured: &Measured, table: &Table, unit: &str) -> String {
+    let one = |expr: &Expr| expression(expr, table);
+    let mut arguments: Vec<String> = match &measured.aggregate {
+        Aggregate::Count(None) => vec!["*".into()],
+        Aggregate::Units => vec![format!("DISTINCT {}", bare(unit, false))],
+        Aggregate::Count(Some(value))
+        | Aggregate::Sum(value)
+        | Aggregate::Average(value)
+        | Aggregate::Spread(_, value) => vec![one(value)],
+        Aggregate::Poverty { value, line, .. } => vec![one(value), one(line)],
+        Aggregate::Distribution(summary, value) => {
+            let number = match summary {
+                Summary::Quantile(share) if is_half(share) => None,
+                Summary::Quantile(share)
+                | Summary::AtRisk(share)
+                | Summary::RiskThreshold(share)
+                | Summary::AtRiskGap(share)
+                | Summary::MedianGap(share) => Some(decimal(share)),
+                Summary::Gini | Summary::S80S20 | Summary::Palma | Summary::Lorenz | Summary::Deciles => None,
+            };
+            std::iter::once(one(value)).chain(number).collect()
+        }
+        Aggregate::Multidimensional { cutoff, indicators, .. } => {
+            let pairs = indicators.iter().flat_map(|(indicator, weight)| [one(indicator), decimal(weight)]);
+            std::iter::once(decimal(cutoff)).chain(pairs).collect()
+        }
+    };
+    arguments.extend(measured.weight.as_ref().map(|weight| format!("weight => {}", one(weight))));
+    let filter =
+        measured.filter.as_ref().map_or(String::new(), |expr| format!(" FILTER (WHERE {})", one(expr)));
+    let text = format!("{}({}){filter}", measured.aggregate.word(), arguments.join(", "));
+    if measured.emphasis.is_one() {
+        return text;
+    }
+    format!("EMPHASIS({text}, {})", decimal(&measured.emphasis))
 }
 
 /// One expression.
@@ -156,20 +186,59 @@ fn write(expr: &Expr, table: &Table) -> (String, Binding) {
 
 /// What a measure sums, in words.
 pub(crate) fn measure(measure: &Measure, table: &Table) -> String {
+    let one = |expr: &Expr| expression(expr, table);
+    let weighted = |weight: &Option<Weight>| {
+        weight.as_ref().map_or(String::new(), |weight| {
+            format!(", weight {} in {} steps of {}", one(&weight.value), weight.steps, decimal(&weight.step))
+        })
+    };
     let what = match &measure.content {
         Content::Count { present: None } => "rows".to_owned(),
-        Content::Count { present: Some(value) } => format!("rows with {}", expression(value, table)),
+        Content::Count { present: Some(value) } => format!("rows with {}", one(value)),
+        Content::Units => "units".to_owned(),
         Content::Sum { value, step, low, high } => {
-            format!("{} in steps of {}, {low} to {high}", expression(value, table), decimal(step))
+            format!("{} in steps of {}, {low} to {high}", one(value), decimal(step))
         }
-        Content::Pair { value, low, step, steps } => format!(
-            "pair of {} from {} in {steps} steps of {}",
-            expression(value, table),
-            decimal(low),
-            decimal(step)
+        Content::Moments { curve, value, low, step, steps, weight } => {
+            let name = match curve {
+                Curve::Constant => "count",
+                Curve::Linear => "pair",
+                Curve::Quadratic => "triple",
+            };
+            let (low, step) = (decimal(low), decimal(step));
+            format!("{name} of {} from {low} in {steps} steps of {step}{}", one(value), weighted(weight))
+        }
+        Content::Poverty { degree, value, line, steps, weight } => format!(
+            "poverty to degree {} of {} below {}, gap in {steps} steps{}",
+            degree.curve().power(),
+            one(value),
+            one(line),
+            weighted(weight)
         ),
+        Content::Histogram { bins: Binned::Values { value, pieces }, weight, .. } => {
+            let pieces: Vec<String> = pieces.iter().map(piece).collect();
+            format!("distribution of {} over {}{}", one(value), pieces.join(", "), weighted(weight))
+        }
+        Content::Histogram { bins: Binned::Scores { indicators }, weight, .. } => {
+            let scores: Vec<String> = indicators
+                .iter()
+                .map(|(indicator, score)| format!("{score} where {}", one(indicator)))
+                .collect();
+            format!("distribution of scores, {}{}", scores.join(", "), weighted(weight))
+        }
     };
-    let filter =
-        measure.filter.as_ref().map_or(String::new(), |f| format!(" where {}", expression(f, table)));
+    let filter = measure.filter.as_ref().map_or(String::new(), |filter| format!(" where {}", one(filter)));
     what + &filter
+}
+
+fn piece(piece: &Piece) -> String {
+    match piece {
+        Piece::Points { low, count: 1, .. } => decimal(low),
+        Piece::Points { low, step, count } => {
+            format!("{count} values from {} in steps of {}", decimal(low), decimal(step))
+        }
+        Piece::Even { low, high, count } => {
+            format!("{count} bins from {} to {}", decimal(low), decimal(high))
+        }
+    }
 }

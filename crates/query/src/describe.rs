@@ -3,11 +3,13 @@
 
 use std::fmt::Write;
 
-use almoner_federation::{Digest, lp};
+use almoner_federation::{Digest, Exact, lp};
 
+use crate::aggregate::Summary;
 use crate::keys::Domain;
-use crate::layout::{Column, ColumnValue, Estimator};
+use crate::layout::{Column, ColumnValue, Estimator, Term};
 use crate::plan::Plan;
+use crate::source::Shape;
 use crate::text::{decimal, text_literal};
 
 /// The longest domain that is written out.
@@ -37,9 +39,12 @@ impl Plan {
             writeln!(out, "key {}: {}", key.text, domain(&key.domain))?;
         }
         for (block, what) in self.blocks.iter().zip(&draft.measures) {
-            let last = block.first + block.count - 1;
-            let coordinates =
-                if block.count == 1 { format!("c{last}") } else { format!("c{}, c{last}", block.first) };
+            let (first, last) = (block.first, block.first + block.count - 1);
+            let coordinates = match block.count {
+                1 => format!("c{last}"),
+                2 => format!("c{first}, c{last}"),
+                _ => format!("c{first} to c{last}"),
+            };
             writeln!(out, "block {coordinates}: {what}")?;
             writeln!(
                 out,
@@ -57,22 +62,70 @@ impl Plan {
         if let Some(limit) = draft.limit {
             writeln!(out, "limit: {limit} rows")?;
         }
-        writeln!(out, "source for DataFusion:\n{}", draft.source)
+        for source in &draft.sources {
+            match &source.shape {
+                Shape::Sums { .. } => writeln!(out, "source for DataFusion:\n{}", source.sql)?,
+                Shape::Histogram { first, bins } => writeln!(
+                    out,
+                    "source for DataFusion, histogram of {bins} bins for c{first} to c{}:\n{}",
+                    first + bins - 1,
+                    source.sql
+                )?,
+            }
+        }
+        Ok(())
     }
 
     fn formula(&self, column: &Column) -> String {
-        match &column.value {
-            ColumnValue::Key(key) => format!("key {}", self.draft.keys[*key].text),
-            ColumnValue::Estimate { estimator: Estimator::Linear(terms), .. } => {
-                let terms: Vec<String> =
-                    terms.iter().map(|(at, weight)| format!("c{at} * {}", decimal(weight))).collect();
-                terms.join(" + ")
+        let estimator = match &column.value {
+            ColumnValue::Key(key) => return format!("key {}", self.draft.keys[*key].text),
+            ColumnValue::Estimate { estimator, .. } => estimator,
+        };
+        match estimator {
+            Estimator::Linear(terms) => sum(terms.iter().map(|(at, weight)| (*at, weight))),
+            Estimator::Ratio { terms, low, span } => {
+                let part = |part: fn(&Term) -> &Exact| sum(terms.iter().map(|term| (term.at, part(term))));
+                let numerator = part(|term| &term.numerator);
+                let ratio = format!("({numerator}) / ({})", part(|term| &term.denominator));
+                if low.is_zero() && span.is_one() {
+                    return ratio;
+                }
+                format!("{} + {} * {ratio}", decimal(low), decimal(span))
             }
-            ColumnValue::Estimate { estimator: Estimator::Mean { first, low, high }, .. } => {
-                let (a, b) = (first, first + 1);
-                format!("{} + ({} - {0}) * c{b} / (c{a} + c{b})", decimal(low), decimal(high))
+            Estimator::Spread { first, kind, range } => {
+                format!("{kind:?} from c{first} to c{}, range {}", first + 2, decimal(range))
+            }
+            Estimator::Distribution { first, summary } => format!("{} of c{first}...", named(summary)),
+            Estimator::Scores { first, what, from, top } => {
+                format!("{what:?} of c{first}... at {from} of {top}")
             }
         }
+    }
+}
+
+/// Totals times their factors, those that are 0 left out.
+fn sum<'a>(terms: impl Iterator<Item = (usize, &'a Exact)>) -> String {
+    let terms = terms.filter(|(_, factor)| !factor.is_zero());
+    let terms = terms.map(|(at, factor)| match factor.is_one() {
+        true => format!("c{at}"),
+        false => format!("c{at} * {}", decimal(factor)),
+    });
+    let all = terms.collect::<Vec<String>>().join(" + ");
+    if all.is_empty() { "0".into() } else { all }
+}
+
+fn named(summary: &Summary) -> String {
+    match summary {
+        Summary::Quantile(share) => format!("quantile {}", decimal(share)),
+        Summary::AtRisk(share) => format!("share below {} of the median", decimal(share)),
+        Summary::RiskThreshold(share) => format!("{} of the median", decimal(share)),
+        Summary::AtRiskGap(share) => format!("median gap to {} of the median", decimal(share)),
+        Summary::MedianGap(line) => format!("median gap to {}", decimal(line)),
+        Summary::Gini => "Gini".into(),
+        Summary::S80S20 => "S80/S20".into(),
+        Summary::Palma => "Palma".into(),
+        Summary::Lorenz => "Lorenz curve".into(),
+        Summary::Deciles => "deciles".into(),
     }
 }
 

@@ -213,6 +213,16 @@ impl Expr {
         }
     }
 
+    /// Whether no row is looked at: literals and arithmetic on them.
+    pub(crate) fn is_constant(&self) -> bool {
+        match self {
+            Expr::Number(_) => true,
+            Expr::Negate(one) => one.is_constant(),
+            Expr::Arithmetic { left, right, .. } => left.is_constant() && right.is_constant(),
+            _ => false,
+        }
+    }
+
     /// Whether a number is a whole one in every row.
     pub(crate) fn integral(&self, table: &Table) -> bool {
         match self {

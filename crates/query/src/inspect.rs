@@ -1,7 +1,7 @@
 //! What is refused before the parser sees it: texts that are too long or nest too deeply, and constructs
 //! whose grammar recurses without a bound, or reads the same words again at every level.
 //!
-//! After this the parser meets one SELECT over words, literals, parentheses, CASE and eight functions.
+//! After this the parser meets one SELECT over words, literals, parentheses, CASE and the known functions.
 
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
@@ -80,7 +80,7 @@ pub(crate) fn inspect(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
         if let Token::Word(word) = &token.token
             && called
             && !BEFORE_PARENTHESIS.contains(&word.keyword)
-            && !refuse::KNOWN.contains(&word.value.to_uppercase().as_str())
+            && !refuse::is_known(&word.value.to_uppercase())
         {
             return Err(refuse::function(&word.value.to_uppercase(), at));
         }
@@ -146,7 +146,7 @@ fn is_name(token: &Token) -> bool {
         Token::Word(word) => {
             !BEFORE_PARENTHESIS.contains(&word.keyword)
                 && (word.quote_style.is_some()
-                    || !refuse::KNOWN.contains(&word.value.to_uppercase().as_str()))
+                    || !refuse::FUNCTIONS.contains(&word.value.to_uppercase().as_str()))
         }
         Token::Mul => true,
         _ => false,

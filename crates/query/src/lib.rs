@@ -3,8 +3,11 @@
 //!
 //! Nothing here may read data, a clock, a random source or the environment.
 
+mod aggregate;
 mod answer;
+mod bins;
 mod canonical;
+mod conclude;
 mod describe;
 mod error;
 mod expected;
@@ -33,5 +36,5 @@ pub use expected::ExpectedError;
 pub use goal::{ErrorGoal, rho_for_error};
 pub use noise::Block;
 pub use plan::{Plan, plan};
-pub use source::Dialect;
+pub use source::{Dialect, Shape, SourceQuery};
 pub use spec::Spec;

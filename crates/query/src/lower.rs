@@ -1,6 +1,7 @@
 //! Syntax tree to typed expression: names are resolved, types checked, and whatever is not supported is
 //! refused by name, with its place and the nearest thing that works.
 
+mod aggregates;
 mod functions;
 
 use std::cell::Cell;
@@ -16,7 +17,7 @@ use crate::near::{echo, near};
 use crate::places::{START, of_expr, start};
 use crate::refuse;
 
-pub(crate) use functions::{Aggregate, as_aggregate};
+pub(crate) use aggregates::{AGGREGATES, as_aggregate};
 
 /// Deepest expression; operands of one chain of AND or OR count as one level.
 const MAX_DEPTH: usize = 64;
@@ -231,7 +232,7 @@ impl Lowering<'_> {
             return Err(invalid(
                 at,
                 format!("{:?} identifies the privacy unit and cannot be asked about", self.unit_column),
-                "count rows with COUNT(*)",
+                format!("count units with COUNT(DISTINCT {}), rows with COUNT(*)", self.unit_column),
             ));
         }
         let columns = &self.table.columns;
@@ -247,11 +248,13 @@ impl Lowering<'_> {
         }
     }
 
+    fn is_qualifier(&self, table: &Ident) -> bool {
+        self.qualifiers.iter().any(|qualifier| qualifier.eq_ignore_ascii_case(&table.value))
+    }
+
     fn qualified(&self, parts: &[Ident]) -> Lowered {
         match parts {
-            [table, column] if self.qualifiers.iter().any(|q| q.eq_ignore_ascii_case(&table.value)) => {
-                self.column(column)
-            }
+            [table, column] if self.is_qualifier(table) => self.column(column),
             [table, ..] => Err(QueryError::Unknown {
                 at: start(table.span),
                 kind: "table",

@@ -2,11 +2,13 @@
 //!
 //! No floating point may ever enter this file.
 
-use almoner_federation::{Manifest, PicoRho, Table};
-use almoner_privacy::calibrate;
+use almoner_federation::{Exact, Manifest, PicoRho, Table};
+use almoner_privacy::{allocate, calibrate};
+use dashu::base::UnsignedAbs;
+use dashu::integer::UBig;
 
 use crate::QueryError;
-use crate::layout::Measure;
+use crate::layout::{Content, Measure, MostSteps};
 
 /// Coordinates that are released together with one joint sensitivity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +19,8 @@ pub struct Block {
     pub count: usize,
     /// Largest L2 norm of one row's contribution, in integer steps.
     pub row_bound: u128,
-    /// Federation-wide L2 sensitivity of the unscaled block: overlap * rows per unit * row bound.
+    /// Federation-wide L2 sensitivity of the unscaled block: overlap * rows per unit * row bound; for units
+    /// that are counted once, the root of the cells they can be in.
     pub d2: u128,
     /// Every cell of the block is multiplied by 2^shift before noise.
     pub shift: u32,
@@ -43,8 +46,9 @@ pub(crate) struct Facts {
 /// Totals stay below this, half of what a signed word holds.
 const RING_BITS: u32 = 62;
 
-/// Most integer steps that one row adds, however few rows there are.
+/// Most integer steps that one row adds, however few rows there are: as a single number, and as a product.
 const MAX_STEPS: u64 = 1 << 31;
+const MAX_PRODUCT: u64 = 1 << 40;
 /// Fewest steps to which coarsening may go to make a large population fit the ring.
 const MIN_STEPS: u64 = 1 << 12;
 
@@ -71,13 +75,52 @@ impl Facts {
 
     /// The most integer steps one row may add, such that all rows together fit the ring with room for
     /// noise. Where that makes steps coarser than declared, they are still far finer than the noise.
-    pub(crate) fn most_steps(&self) -> u64 {
+    pub(crate) fn most_steps(&self) -> MostSteps {
         let fit = (1u128 << (RING_BITS - 4)) / self.rows().max(1);
-        u64::try_from(fit).unwrap_or(u64::MAX).clamp(MIN_STEPS, MAX_STEPS)
+        let bounded = |most: u64| u64::try_from(fit).unwrap_or(u64::MAX).clamp(MIN_STEPS, most);
+        // So large a product times a unit's rows still leaves room for a sigma a thousand times larger.
+        let product = u64::try_from(u128::from(MAX_PRODUCT) / self.rows_of_a_unit()).unwrap_or(MIN_STEPS);
+        MostSteps { single: bounded(MAX_STEPS), product: bounded(product.max(MIN_STEPS)) }
+    }
+
+    /// The federation-wide L2 sensitivity of a content over so many cells.
+    fn sensitivity(&self, content: &Content, cells: usize) -> u128 {
+        match content {
+            // A unit whose rows are all at one agency adds 1 to each of the cells that they are in.
+            Content::Units => {
+                let cells = u128::from(self.rows_per_unit).min(cells as u128);
+                let root = cells.isqrt();
+                root + u128::from(root * root < cells)
+            }
+            // At most 5,000 agencies * 1,000 rows * 2^42 steps: far below 2^128.
+            _ => self.rows_of_a_unit() * content.row_bound(),
+        }
     }
 }
 
-/// The blocks of a plan. Each gets an equal part of `rho`; its cost is at most that part.
+/// The square of an output's error in units of one row's largest contribution, for rho to be split by: 1 where
+/// the noise of one number enters, for a distribution about the mean variance of its prefix sums (PROTOCOL
+/// D.4: 6.6 for 256 bins, 9 for 1024, 11.8 for 4096). Only accuracy depends on it.
+fn figure(content: &Content) -> u64 {
+    match content {
+        Content::Histogram { strategy, .. } => {
+            let doublings = u64::from(strategy.bins().ilog2());
+            (12 * doublings / 10).saturating_sub(3).max(1)
+        }
+        _ => 1,
+    }
+}
+
+/// Parts in which an emphasis is counted.
+const EMPHASIS_PARTS: u32 = 1_000_000;
+
+fn importance(measure: &Measure) -> UBig {
+    let emphasis = (&measure.emphasis * Exact::from(EMPHASIS_PARTS)).round();
+    emphasis.unsigned_abs() * UBig::from(figure(&measure.content))
+}
+
+/// The blocks of a plan. Each gets the part of `rho` that makes the errors of all together least, relative
+/// to what one row can add; its cost is at most that part.
 ///
 /// # Errors
 /// When a part is too small for any noise, or the totals could leave the ring.
@@ -87,11 +130,10 @@ pub(crate) fn blocks(
     facts: &Facts,
     rho: PicoRho,
 ) -> Result<Vec<Block>, QueryError> {
-    let part = PicoRho::new(rho.get() / measures.len() as u64);
-    let block = |measure: &Measure| {
+    let importances: Vec<UBig> = measures.iter().map(importance).collect();
+    let block = |(measure, part): (&Measure, PicoRho)| {
         let (count, row_bound) = (measure.content.width(), measure.content.row_bound());
-        // At most 5,000 agencies * 1,000 rows * 2^31 steps: far below 2^128.
-        let d2 = facts.rows_of_a_unit() * row_bound;
+        let d2 = facts.sensitivity(&measure.content, cells);
         let noise = calibrate(d2, facts.honest_shares, cells * count, part)?;
         check_ring(facts, row_bound, noise.shift, noise.sigma)?;
         Ok(Block {
@@ -104,7 +146,7 @@ pub(crate) fn blocks(
             cost: noise.cost,
         })
     };
-    measures.iter().map(block).collect()
+    measures.iter().zip(allocate(rho, &importances)).map(block).collect()
 }
 
 /// The largest total of a cell with 8.5 standard deviations of everyone's noise stays below 2^62

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use almoner_federation::{Digest, Manifest, PicoRho};
 
 use crate::QueryError;
+use crate::aggregate::Aggregate;
 use crate::canonical;
 use crate::keys::Domain;
-use crate::layout::{Layout, layout};
+use crate::layout::{Content, Layout, Measure, layout};
 use crate::noise::{Block, Facts, blocks};
 use crate::parse::parse;
-use crate::question::{Order, understand};
-use crate::source::{Dialect, source};
+use crate::question::{Order, OutputValue, Question, understand};
+use crate::source::{Dialect, SourceQuery, sources};
 
 /// Most coordinates of a released vector.
 const MAX_DIMENSION: usize = 1 << 20;
@@ -38,7 +39,7 @@ pub(crate) struct Draft {
     pub(crate) measures: Vec<String>,
     pub(crate) order: Vec<Order>,
     pub(crate) limit: Option<u64>,
-    pub(crate) source: String,
+    pub(crate) sources: Vec<SourceQuery>,
 }
 
 /// A key's canonical text and its domain.
@@ -49,7 +50,8 @@ pub(crate) struct NamedKey {
 }
 
 /// Plans one question: a pure function of the manifest, the text and `rho`, the most it may cost.
-/// Every block gets an equal part of `rho`; the price is the sum of what the blocks cost, at most `rho`.
+/// Every block gets the part of `rho` that makes the errors of all together least (PROTOCOL C); the price is
+/// the sum of what the blocks cost, at most `rho`.
 ///
 /// # Errors
 /// What is not SQL, not supported, unknown, unbounded, too large, or too cheap for any noise.
@@ -61,6 +63,7 @@ pub(crate) fn draft(manifest: &Manifest, sql: &str) -> Result<Draft, QueryError>
     let parsed = parse(sql)?;
     let question = understand(&parsed, manifest)?;
     let facts = Facts::of(manifest, question.table);
+    refuse_overlapping_units(&question, &facts)?;
     let layout = layout(&question, facts.most_steps())?;
     let cells = question.keys.iter().try_fold(1usize, |cells, key| {
         cells.checked_mul(key.domain.len()).filter(|cells| cells.checked_mul(layout.width).is_some())
@@ -82,7 +85,7 @@ pub(crate) fn draft(manifest: &Manifest, sql: &str) -> Result<Draft, QueryError>
             remedy: "group by fewer keys, by bands, or by a CASE over ranges".into(),
         });
     };
-    let source = source(&question, &layout, Dialect::DataFusion);
+    let sources = sources(&question, &layout, Dialect::DataFusion);
     let canonical = canonical::question(&question);
     // Nodes plan the normal form, which can be longer and nest deeper than what the planner wrote.
     parse(&canonical).map_err(|error| QueryError::TooLarge {
@@ -106,8 +109,23 @@ pub(crate) fn draft(manifest: &Manifest, sql: &str) -> Result<Draft, QueryError>
         layout,
         order: question.order,
         limit: question.limit,
-        source,
+        sources,
     })
+}
+
+/// Where several agencies hold the same unit, the sum of their counts is not the number of units.
+fn refuse_overlapping_units(question: &Question<'_>, facts: &Facts) -> Result<(), QueryError> {
+    let counted = question.outputs.iter().find(|output| {
+        matches!(&output.value, OutputValue::Measured(measured) if measured.aggregate == Aggregate::Units)
+    });
+    match counted {
+        Some(output) if facts.overlap > 1 => Err(QueryError::Unsupported {
+            at: output.at,
+            what: format!("COUNT(DISTINCT ...) where up to {} agencies hold the same unit", facts.overlap),
+            instead: "ask a table that only agencies of one sector with agencies_per_unit = 1 hold".into(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Adds noise and price to a draft.
@@ -183,17 +201,39 @@ impl Plan {
         self.block_of(index % self.width())
     }
 
+    /// The measure of a coordinate within a cell.
+    pub(crate) fn measure_at(&self, coordinate: usize) -> &Measure {
+        let measures = &self.draft.layout.measures;
+        &measures[measures.partition_point(|measure| measure.first <= coordinate) - 1]
+    }
+
     /// The block of a coordinate within a cell.
     pub(crate) fn block_of(&self, coordinate: usize) -> &Block {
         let after = self.blocks.partition_point(|block| block.first <= coordinate);
         &self.blocks[after - 1]
     }
 
-    /// The bounded aggregate over the manifest's table, whose rows are already bounded per unit. Its rows
-    /// are `cell, c0, c1, ...` (all BIGINT), `cell` in `0..cells()`; a cell that is absent is all zeros.
-    pub fn source_sql(&self, dialect: Dialect) -> String {
+    /// The bounded aggregates over the manifest's table, whose rows are already bounded per unit, in the order
+    /// in which they are to be run; what they leave out is zero.
+    pub fn sources(&self, dialect: Dialect) -> &[SourceQuery] {
         match dialect {
-            Dialect::DataFusion => self.draft.source.clone(),
+            Dialect::DataFusion => &self.draft.sources,
+        }
+    }
+
+    /// From the cells that the sources gave to those that are released: histograms become the weighted sums of
+    /// their strategy, in place and modulo 2^64, everything else stays. Linear, so that the encoded cells of
+    /// several agencies add up to the encoded cells of all.
+    ///
+    /// # Panics
+    /// When there are not [`Plan::dimension`] cells.
+    pub fn encode(&self, cells: &mut [i64]) {
+        assert_eq!(cells.len(), self.dimension(), "as many cells as the plan's vector");
+        for measure in &self.draft.layout.measures {
+            let Content::Histogram { strategy, .. } = &measure.content else { continue };
+            for cell in cells.chunks_exact_mut(self.draft.layout.width) {
+                strategy.apply(&mut cell[measure.first..measure.first + strategy.bins()]);
+            }
         }
     }
 

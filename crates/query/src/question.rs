@@ -12,11 +12,12 @@ use sqlparser::keywords::Keyword;
 use self::clauses::{from, limit, only_select, refuse_clauses};
 use self::order::order;
 use crate::QueryError;
+use crate::aggregate::Measured;
 use crate::canonical::{self, default_name};
 use crate::error::Position;
 use crate::expr::Expr;
 use crate::keys::{Domain, Key};
-use crate::lower::{Aggregate, Lowering, as_aggregate, invalid, unsupported};
+use crate::lower::{Lowering, as_aggregate, invalid, unsupported};
 use crate::near::echo;
 use crate::parse::Parsed;
 use crate::places::{Places, START, of_expr, of_item, start};
@@ -24,9 +25,14 @@ use crate::places::{Places, START, of_expr, of_item, start};
 /// Most output columns.
 const MAX_OUTPUTS: usize = 200;
 
+/// The column that table-valued aggregates add: the share of people up to whom a row speaks.
+pub(crate) const POINT_COLUMN: &str = "p";
+
 /// A question with its names resolved and its types checked.
 pub(crate) struct Question<'m> {
     pub(crate) table: &'m Table,
+    /// The unit's column.
+    pub(crate) unit: &'m str,
     pub(crate) outputs: Vec<Output>,
     /// WHERE.
     pub(crate) condition: Option<Expr>,
@@ -46,16 +52,7 @@ pub(crate) struct Output {
 pub(crate) enum OutputValue {
     /// Index into the keys.
     Key(usize),
-    Measured(Measured),
-}
-
-/// An aggregate over an expression.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Measured {
-    pub(crate) aggregate: Aggregate,
-    /// `None` for `COUNT(*)`.
-    pub(crate) argument: Option<Expr>,
-    pub(crate) filter: Option<Expr>,
+    Measured(Box<Measured>),
 }
 
 /// One column of ORDER BY.
@@ -81,7 +78,7 @@ pub(crate) fn understand<'m>(parsed: &Parsed, manifest: &'m Manifest) -> Result<
     let condition = select.selection.as_ref().map(|tree| lowering.predicate(tree)).transpose()?;
     let order = order(&parsed.query, &outputs, &keys, &lowering, places)?;
     let limit = limit(&parsed.query, places)?;
-    Ok(Question { table, outputs, condition, keys, order, limit })
+    Ok(Question { table, unit: &manifest.unit.column, outputs, condition, keys, order, limit })
 }
 
 /// One item of SELECT before keys are known.
@@ -93,7 +90,7 @@ struct Item<'q> {
 }
 
 enum ItemValue {
-    Measured(Measured),
+    Measured(Box<Measured>),
     Plain(Expr),
 }
 
@@ -129,10 +126,7 @@ fn item<'q>(item: &'q SelectItem, lowering: &Lowering<'_>) -> Result<Item<'q>, Q
         return Err(invalid(at, "an alias must have 1 to 200 bytes", "choose another"));
     }
     let lowered = match as_aggregate(tree) {
-        Some((aggregate, function)) => {
-            let (argument, filter) = lowering.aggregate(aggregate, function)?;
-            ItemValue::Measured(Measured { aggregate, argument, filter })
-        }
+        Some(function) => ItemValue::Measured(lowering.measured(function)?),
         None => {
             let lowered = lowering.expression(tree)?;
             ItemValue::Plain(lowered.expr)
@@ -225,7 +219,7 @@ fn outputs(items: Vec<Item<'_>>, keys: &[Key], lowering: &Lowering<'_>) -> Resul
     for Item { tree: _, alias, lowered, at } in items {
         let (value, default) = match lowered {
             ItemValue::Measured(measured) => {
-                let default = canonical::measured(&measured, table);
+                let default = canonical::measured(&measured, table, lowering.unit_column);
                 (OutputValue::Measured(measured), default)
             }
             ItemValue::Plain(expr) => {
@@ -249,6 +243,17 @@ fn outputs(items: Vec<Item<'_>>, keys: &[Key], lowering: &Lowering<'_>) -> Resul
             ));
         }
         outputs.push(Output { name, value, at });
+    }
+    let is_curve =
+        |output: &&Output| matches!(&output.value, OutputValue::Measured(m) if m.aggregate.is_curve());
+    if let (Some(curve), Some(named)) =
+        (outputs.iter().find(is_curve), outputs.iter().find(|output| output.name == POINT_COLUMN))
+    {
+        return Err(invalid(
+            named.at,
+            format!("the output {:?} adds a column {POINT_COLUMN:?} of its own", echo(&curve.name)),
+            "give this one another name with AS",
+        ));
     }
     if !outputs.iter().any(|output| matches!(output.value, OutputValue::Measured(_))) {
         return Err(invalid(

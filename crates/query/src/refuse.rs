@@ -4,24 +4,33 @@ use sqlparser::ast;
 
 use crate::QueryError;
 use crate::error::Position;
-use crate::lower::unsupported;
+use crate::lower::{AGGREGATES, unsupported};
 use crate::near::{echo, near};
 use crate::places::of_expr;
 
+/// Every function of one row.
+pub(crate) const FUNCTIONS: [&str; 5] = ["COALESCE", "LEAST", "GREATEST", "EXTRACT", "DATE_PART"];
+
 /// Every function there is.
-pub(crate) const KNOWN: [&str; 8] =
-    ["COUNT", "SUM", "AVG", "COALESCE", "LEAST", "GREATEST", "EXTRACT", "DATE_PART"];
+fn known() -> impl Iterator<Item = &'static str> {
+    AGGREGATES.iter().map(|(name, _)| *name).chain(FUNCTIONS)
+}
+
+/// Whether there is a function of that name, in capitals.
+pub(crate) fn is_known(name: &str) -> bool {
+    known().any(|function| function == name)
+}
 
 /// Refuses a function by its name, with the nearest thing that works.
 pub(crate) fn function(name: &str, at: Position) -> QueryError {
     let instead = match name {
         "MIN" | "MAX" => "no noisy total can answer it; count over bands of the column instead",
-        "MEDIAN" | "PERCENTILE_CONT" | "PERCENTILE_DISC" | "APPROX_PERCENTILE_CONT" | "MODE" => {
-            "use AVG, or counts over bands of the column"
+        "PERCENTILE_CONT" | "PERCENTILE_DISC" | "APPROX_PERCENTILE_CONT" | "QUANTILE" | "NTILE" => {
+            "write PERCENTILE(x, 0.9) or MEDIAN(x)"
         }
-        "STDDEV" | "STDDEV_POP" | "STDDEV_SAMP" | "VARIANCE" | "VAR" | "VAR_POP" | "VAR_SAMP" => {
-            "ask for AVG(x) and AVG(x * x)"
-        }
+        "MODE" => "use MEDIAN(x), or counts over bands of the column",
+        "VAR" | "STDEV" => "write VARIANCE(x) or STDDEV(x)",
+        "COVAR_POP" | "COVAR_SAMP" | "CORR" | "REGR_SLOPE" => "ask for AVG(x * y), AVG(x) and AVG(y)",
         "COUNT_IF" | "COUNTIF" => "write COUNT(*) FILTER (WHERE condition)",
         "SUM_IF" | "SUMIF" => "write SUM(x) FILTER (WHERE condition)",
         "BOOL_AND" | "BOOL_OR" | "EVERY" | "ANY_VALUE" | "FIRST_VALUE" | "LAST_VALUE" => {
@@ -51,11 +60,11 @@ pub(crate) fn function(name: &str, at: Position) -> QueryError {
         "EXISTS" | "UNIQUE" => "ask one question of one table",
         "ANY" | "ALL" | "SOME" => "write x IN (...)",
         "OVER" | "ROW_NUMBER" | "RANK" | "LAG" | "LEAD" => "there are no windows; group by their keys",
-        "WITHIN" | "GROUP" => "use COUNT, SUM or AVG",
+        "WITHIN" | "GROUP" => "write PERCENTILE(x, 0.9) or MEDIAN(x)",
         "CAST" | "TRY_CAST" | "CONVERT" => "columns already have the manifest's types",
         "ROW" => "compare the values one by one with AND",
         _ => {
-            let near = near(name, KNOWN.into_iter());
+            let near = near(name, known());
             return QueryError::Unknown { at, kind: "function", name: echo(name), near };
         }
     };

@@ -13,9 +13,10 @@
 
 use almoner_federation::{ColumnType, Exact, Table, show_date};
 
+use crate::bins::Piece;
 use crate::expr::{Expr, Operator, Part, Type};
 use crate::keys::Domain;
-use crate::layout::{Content, Layout};
+use crate::layout::{Binned, Content, Curve, Layout, Measure, Weight};
 use crate::question::Question;
 use crate::text::{quoted, text_literal};
 
@@ -35,12 +36,81 @@ enum Sight {
     Clamped,
 }
 
-/// The whole statement. Its rows are `cell, c0, c1, ...`, all BIGINT; cells without rows are absent.
-pub(crate) fn source(question: &Question<'_>, layout: &Layout, dialect: Dialect) -> String {
+/// One statement and what its rows are; every column of them is a BIGINT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceQuery {
+    /// The text.
+    pub sql: String,
+    /// What its rows are.
+    pub shape: Shape,
+}
+
+/// What the rows of a source query are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shape {
+    /// `cell, c, c, ...`: what to add to these coordinates of the cell.
+    Sums {
+        /// The coordinate of each column after the first.
+        coordinates: Vec<usize>,
+    },
+    /// `cell, bin, value`: what to add to the coordinate `first + bin` of the cell, `bin` below `bins`.
+    Histogram {
+        /// The first bin's coordinate.
+        first: usize,
+        /// How many bins there are.
+        bins: usize,
+    },
+}
+
+/// All statements of a question.
+pub(crate) fn sources(question: &Question<'_>, layout: &Layout, dialect: Dialect) -> Vec<SourceQuery> {
     let Dialect::DataFusion = dialect;
     let table = question.table;
-    let mut values = Values::default();
-    let coordinates = coordinates(layout, table, &mut values);
+    let mut sources = Vec::new();
+    let (mut values, mut terms, mut places) = (Values::default(), Vec::new(), Vec::new());
+    for measure in &layout.measures {
+        match &measure.content {
+            Content::Units => {
+                let mut values = Values::default();
+                let guard = values.guard(measure, table);
+                let unit = values.text(quoted(question.unit));
+                let unit = guarded(guard, unit, "NULL");
+                sources.push(SourceQuery {
+                    sql: statement(question, &values, "COUNT(DISTINCT \"c0\") AS \"c0\"", &[unit], &[]),
+                    shape: Shape::Sums { coordinates: vec![measure.first] },
+                });
+            }
+            Content::Histogram { bins, strategy, weight } => {
+                sources.push(SourceQuery {
+                    sql: histogram(question, measure, bins, weight.as_ref()),
+                    shape: Shape::Histogram { first: measure.first, bins: strategy.bins() },
+                });
+            }
+            _ => {
+                let all = coordinates(measure, table, &mut values);
+                places.extend(measure.first..measure.first + all.len());
+                terms.extend(all);
+            }
+        }
+    }
+    if !terms.is_empty() {
+        let sums: Vec<String> = (0..terms.len()).map(|i| format!("SUM(\"c{i}\") AS \"c{i}\"")).collect();
+        let sql = statement(question, &values, &sums.join(", "), &terms, &[]);
+        sources.insert(0, SourceQuery { sql, shape: Shape::Sums { coordinates: places } });
+    }
+    sources
+}
+
+/// Aggregates of terms over the rows of each cell; where `groups` has names, over those of each cell and
+/// value of these columns, which are terms too.
+fn statement(
+    question: &Question<'_>,
+    values: &Values,
+    aggregates: &str,
+    terms: &[String],
+    groups: &[&str],
+) -> String {
+    let table = question.table;
     let keys = question.keys.iter().enumerate();
     let mut columns: Vec<String> =
         keys.map(|(i, key)| format!("{} AS \"k{i}\"", render(&key.expr, table, Sight::Stored))).collect();
@@ -51,18 +121,78 @@ pub(crate) fn source(question: &Question<'_>, layout: &Layout, dialect: Dialect)
     let condition = question.condition.as_ref().map_or(String::new(), |condition| {
         format!("\n    WHERE {}", render(condition, table, Sight::Stored))
     });
-    let names: Vec<String> = (0..coordinates.len()).map(|i| format!("\"c{i}\"")).collect();
-    let sums: Vec<String> = names.iter().map(|name| format!("SUM({name}) AS {name}")).collect();
-    let steps: Vec<String> =
-        coordinates.iter().zip(&names).map(|(text, name)| format!("{text} AS {name}")).collect();
+    let terms: Vec<String> =
+        terms.iter().enumerate().map(|(i, text)| format!("{text} AS \"c{i}\"")).collect();
+    let groups: Vec<&str> = std::iter::once("\"cell\"").chain(groups.iter().copied()).collect();
+    let present: Vec<String> = groups.iter().map(|group| format!("{group} IS NOT NULL")).collect();
+    let groups = groups.join(", ");
     format!(
-        "SELECT \"cell\", {sums}\nFROM (\n  SELECT {cell} AS \"cell\",\n    {steps}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"\n) AS \"steps\"\nWHERE \"cell\" IS NOT NULL\nGROUP BY \"cell\"",
-        sums = sums.join(", "),
+        "SELECT {groups}, {aggregates}\nFROM (\n  SELECT {cell} AS \"cell\",\n    {terms}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"\n) AS \"steps\"\nWHERE {present}\nGROUP BY {groups}",
         cell = cell(question),
-        steps = steps.join(",\n    "),
+        terms = terms.join(",\n    "),
         columns = columns.join(",\n      "),
         from = quoted(&table.name),
+        present = present.join(" AND "),
     )
+}
+
+/// The statement of one histogram: `c0` is the bin, `c1` what the row counts.
+fn histogram(question: &Question<'_>, measure: &Measure, bins: &Binned, weight: Option<&Weight>) -> String {
+    let table = question.table;
+    let mut values = Values::default();
+    let mut guard = values.guard(measure, table);
+    let counts = weight.map_or("1".into(), |weight| values.weight(weight, table, &mut guard));
+    let bin = match bins {
+        Binned::Values { value, pieces } => {
+            let column = values.number(value, table, &mut guard);
+            bin(&column, pieces)
+        }
+        Binned::Scores { indicators } => {
+            let score = |(indicator, weight): &(Expr, u64)| {
+                let column = values.column(indicator, table, Sight::Stored);
+                format!("CASE WHEN {column} THEN {weight} WHEN NOT {column} THEN 0 END")
+            };
+            indicators.iter().map(score).collect::<Vec<_>>().join(" + ")
+        }
+    };
+    let terms = [guarded(guard, bin, "NULL"), counts];
+    statement(question, &values, "SUM(\"c1\") AS \"c1\"", &terms, &["\"c0\""])
+}
+
+/// The number of a value's bin.
+fn bin(column: &str, pieces: &[Piece]) -> String {
+    // A value that has a bin of its own among wider ones is looked for first.
+    let (mut alone, mut runs, mut rest) = (String::new(), String::new(), None);
+    let mut first = 0;
+    for (i, piece) in pieces.iter().enumerate() {
+        let index = |low: &Exact, rounding: &str| {
+            let above = format!("({column} - {})", double(low));
+            let steps = format!("TRY_CAST({rounding}({}) AS BIGINT)", per_step(&above, &piece.step()));
+            format!("{first} + LEAST(GREATEST({steps}, 0), {})", piece.count() - 1)
+        };
+        match piece {
+            Piece::Points { low, .. } if pieces.len() == 1 => rest = Some(index(low, "round")),
+            Piece::Points { low, .. } => alone += &format!(" WHEN {column} = {} THEN {first}", double(low)),
+            Piece::Even { low, .. } if i + 1 == pieces.len() => rest = Some(index(low, "floor")),
+            Piece::Even { low, high, .. } => {
+                runs += &format!(" WHEN {column} < {} THEN {}", double(high), index(low, "floor"));
+            }
+        }
+        first += piece.count();
+    }
+    match rest {
+        Some(rest) if alone.is_empty() && runs.is_empty() => rest,
+        Some(rest) => format!("CASE{alone}{runs} ELSE {rest} END"),
+        None => format!("CASE{alone}{runs} END"),
+    }
+}
+
+/// The term where all conditions hold, otherwise `otherwise`.
+fn guarded(conditions: Vec<String>, term: String, otherwise: &str) -> String {
+    if conditions.is_empty() {
+        return term;
+    }
+    format!("CASE WHEN {} THEN {term} ELSE {otherwise} END", conditions.join(" AND "))
 }
 
 /// Values and filters of rows that coordinates refer to, each computed once.
@@ -72,58 +202,109 @@ struct Values {
 }
 
 impl Values {
-    fn column(&mut self, expr: &Expr, table: &Table, sight: Sight) -> String {
-        let text = render(expr, table, sight);
+    fn text(&mut self, text: String) -> String {
         let index = self.texts.iter().position(|other| *other == text).unwrap_or_else(|| {
             self.texts.push(text);
             self.texts.len() - 1
         });
         format!("\"v{index}\"")
     }
+
+    fn column(&mut self, expr: &Expr, table: &Table, sight: Sight) -> String {
+        self.text(render(expr, table, sight))
+    }
+
+    /// The conditions under which a row counts for a measure, of which its filter is the first.
+    fn guard(&mut self, measure: &Measure, table: &Table) -> Vec<String> {
+        measure.filter.iter().map(|filter| self.column(filter, table, Sight::Stored)).collect()
+    }
+
+    /// A number within its range, and the condition that there is one.
+    fn number(&mut self, value: &Expr, table: &Table, guard: &mut Vec<String>) -> String {
+        let column = self.column(value, table, Sight::Clamped);
+        // Neither NULL nor NaN passes.
+        let present = format!("NOT isnan({column})");
+        if !guard.contains(&present) {
+            guard.push(present);
+        }
+        column
+    }
+
+    /// A weight in integer steps.
+    fn weight(&mut self, weight: &Weight, table: &Table, guard: &mut Vec<String>) -> String {
+        let column = self.number(&weight.value, table, guard);
+        clamped_steps(&per_step(&column, &weight.step), 0, signed(weight.steps))
+    }
 }
 
-/// The text of every coordinate, over the columns of `values`.
-fn coordinates(layout: &Layout, table: &Table, values: &mut Values) -> Vec<String> {
-    let mut texts = Vec::with_capacity(layout.width);
-    for measure in &layout.measures {
-        let mut conditions: Vec<String> =
-            measure.filter.iter().map(|filter| values.column(filter, table, Sight::Stored)).collect();
-        let mut number = |value: &Expr| {
-            let column = values.column(value, table, Sight::Clamped);
-            // Neither NULL nor NaN passes.
-            conditions.push(format!("NOT isnan({column})"));
-            column
-        };
-        let terms = match &measure.content {
-            Content::Count { present: None } => vec!["1".to_owned()],
-            Content::Count { present: Some(value) } if value.ty(table) == Some(Type::Number) => {
-                number(value);
-                vec!["1".to_owned()]
-            }
-            Content::Count { present: Some(value) } => {
-                let column = values.column(value, table, Sight::Stored);
-                conditions.push(format!("{column} IS NOT NULL"));
-                vec!["1".to_owned()]
-            }
-            Content::Sum { value, step, low, high } => {
-                let column = number(value);
-                vec![clamped_steps(&per_step(&column, step), *low, *high)]
-            }
-            Content::Pair { value, low, step, steps } => {
-                let column = number(value);
-                let above = format!("({column} - {})", double(low));
-                let top = i64::try_from(*steps).expect("coarsening keeps steps at or below 2^31");
-                let j = clamped_steps(&per_step(&above, step), 0, top);
-                vec![format!("{top} - {j}"), j]
-            }
-        };
-        let guard = (!conditions.is_empty()).then(|| conditions.join(" AND "));
-        texts.extend(terms.into_iter().map(|term| match &guard {
-            Some(guard) => format!("CASE WHEN {guard} THEN {term} ELSE 0 END"),
-            None => term,
-        }));
+/// Steps stay below 2^41.
+fn signed(steps: u64) -> i64 {
+    i64::try_from(steps).expect("coarsening keeps steps far below 2^63")
+}
+
+/// The text of every coordinate of a measure, over the columns of `values`.
+fn coordinates(measure: &Measure, table: &Table, values: &mut Values) -> Vec<String> {
+    let mut guard = values.guard(measure, table);
+    let terms = match &measure.content {
+        Content::Count { present: None } => vec!["1".to_owned()],
+        Content::Count { present: Some(value) } if value.ty(table) == Some(Type::Number) => {
+            values.number(value, table, &mut guard);
+            vec!["1".to_owned()]
+        }
+        Content::Count { present: Some(value) } => {
+            let column = values.column(value, table, Sight::Stored);
+            guard.push(format!("{column} IS NOT NULL"));
+            vec!["1".to_owned()]
+        }
+        Content::Sum { value, step, low, high } => {
+            let column = values.number(value, table, &mut guard);
+            vec![clamped_steps(&per_step(&column, step), *low, *high)]
+        }
+        Content::Moments { curve, value, low, step, steps, .. } => {
+            let column = values.number(value, table, &mut guard);
+            let above = format!("({column} - {})", double(low));
+            let top = signed(*steps);
+            basis(*curve, &clamped_steps(&per_step(&above, step), 0, top), top)
+        }
+        Content::Poverty { degree, value, line, steps, .. } => {
+            let value = values.number(value, table, &mut guard);
+            let line = values.number(line, table, &mut guard);
+            let top = signed(*steps);
+            let gap = format!("({line} - {value}) * {top}.0 / {line}");
+            let curve = degree.curve();
+            // A curve of one coordinate has no j.
+            let j = match curve {
+                Curve::Constant => String::new(),
+                _ => clamped_steps(&gap, 0, top),
+            };
+            let whole = top.pow(curve.power());
+            let poor = basis(curve, &j, top);
+            let rest = format!("CASE WHEN {value} < {line} THEN 0 ELSE {whole} END");
+            let poor = poor.iter().map(|term| format!("CASE WHEN {value} < {line} THEN {term} ELSE 0 END"));
+            std::iter::once(rest).chain(poor).collect()
+        }
+        // These have statements of their own.
+        Content::Units | Content::Histogram { .. } => Vec::new(),
+    };
+    let weight = measure.content.weight().map(|weight| values.weight(weight, table, &mut guard));
+    let weighted = terms.into_iter().map(|term| match &weight {
+        Some(weight) => format!("{weight} * ({term})"),
+        None => term,
+    });
+    weighted.map(|term| guarded(guard.clone(), term, "0")).collect()
+}
+
+/// The coordinates of a curve at `j` of `0..=top`.
+fn basis(curve: Curve, j: &str, top: i64) -> Vec<String> {
+    match curve {
+        Curve::Constant => vec!["1".to_owned()],
+        Curve::Linear => vec![format!("{top} - {j}"), j.to_owned()],
+        Curve::Quadratic => vec![
+            format!("2 * {j} * {j} - {} * {j} + {}", 3 * top, top * top),
+            format!("4 * {j} * ({top} - {j})"),
+            format!("{j} * (2 * {j} - {top})"),
+        ],
     }
-    texts
 }
 
 /// `value / step` with a factor and a divisor that are whole wherever the step is a decimal.

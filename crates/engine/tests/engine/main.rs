@@ -4,5 +4,6 @@ mod bounds;
 mod common;
 mod formats;
 mod input;
+mod measures;
 mod register;
 mod sensitivity;

@@ -92,7 +92,6 @@ impl Federation {
                 colluders: 1,
                 honest: 2,
                 min_honest: 2,
-                quality_limit: 0.25,
                 anchors: BTreeSet::new(),
                 min_anchors: 0,
             },

@@ -3,7 +3,7 @@
 
 mod fit;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use almoner_federation::Digest;
 
@@ -73,7 +73,7 @@ const REPLICATES: usize = 400;
 
 /// A way to conclude from releases of one shape: public bins and a known noise.
 pub struct Distribution {
-    strategy: Rc<Strategy>,
+    strategy: Arc<Strategy>,
     bins: Vec<(f64, f64)>,
     unit: f64,
     /// Noise on the prefix sums, as it could have been.
@@ -86,7 +86,7 @@ impl Distribution {
     /// deviation `sd`; one step of a released number is `unit` people (or
     /// units of weight). `seed` fixes the replicates of the noise, so that everyone concludes the same.
     pub fn new(
-        strategy: Rc<Strategy>,
+        strategy: Arc<Strategy>,
         bins: Vec<(f64, f64)>,
         unit: f64,
         sd: f64,
@@ -108,8 +108,9 @@ impl Distribution {
     /// The statistics of one release, in the order of `wanted`.
     ///
     /// A parametric bootstrap: the fitted distribution is released again with every replicate of the noise
-    /// and fitted anew. The mean of what comes out, less what went in, estimates the bias that fitting and
-    /// non-linearity cause, and is taken off; its standard deviation is the standard error.
+    /// and fitted anew. The standard deviation of what comes out is the standard error. Its mean, less what went
+    /// in, estimates the bias that fitting and non-linearity cause, and is taken off; quantiles have none, and
+    /// their intervals are those of the replicates.
     pub fn estimates(&self, released: &[i64], wanted: &[Statistic]) -> Vec<Estimate> {
         let y: Vec<f64> = released.iter().map(|y| *y as f64).collect();
         let prefixes: Vec<f64> = self.strategy.prefixes(&y).into_iter().map(|sum| sum * self.unit).collect();
@@ -127,16 +128,18 @@ impl Distribution {
                 samples.extend(statistic.of(&again));
             }
         }
-        let ends = (self.bins[0].0, self.bins[self.bins.len() - 1].1);
         let total = prefixes.last().copied().unwrap_or_default();
         wanted
             .iter()
             .zip(found)
             .zip(samples)
-            .map(|((statistic, found), samples)| match statistic {
+            .map(|((statistic, found), mut samples)| match statistic {
                 // The last prefix sum itself: fitting would only bias it.
-                Statistic::Total => normal(total, deviation(&samples).1, 0.0),
-                _ => found.map_or(Estimate::UNKNOWN, |found| conclude(*statistic, found, &samples, ends)),
+                Statistic::Total => {
+                    let error = deviation(&samples).1;
+                    Estimate::checked(total, error, total - Z * error, total + Z * error)
+                }
+                _ => found.map_or(Estimate::UNKNOWN, |found| conclude(*statistic, found, &mut samples)),
             })
             .collect()
     }
@@ -149,23 +152,25 @@ fn deviation(samples: &[f64]) -> (f64, f64) {
     (mean, square.sqrt())
 }
 
-fn normal(value: f64, error: f64, slack: f64) -> Estimate {
-    Estimate::checked(value, error, value - Z * error - slack, value + Z * error + slack)
-}
-
-fn conclude(statistic: Statistic, found: f64, samples: &[f64], ends: (f64, f64)) -> Estimate {
+fn conclude(statistic: Statistic, found: f64, samples: &mut [f64]) -> Estimate {
     // Where replicates lose the statistic altogether, nothing bounds it.
     if samples.len() * 20 < REPLICATES * 19 {
         return Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY);
     }
     let (mean, error) = deviation(samples);
-    let bias = mean - found;
-    let corrected = match statistic {
-        // A quantile outside the public range would be no quantile.
-        Statistic::Quantile(_) => (found - bias).clamp(ends.0, ends.1),
-        _ => found - bias,
-    };
-    normal(corrected, error, 0.0)
+    match statistic {
+        // A quantile inverts the distribution, and so do the ends of its interval (Woodruff, JASA 1952); where
+        // few people stand far apart its replicates jump, and their mean says nothing about bias.
+        Statistic::Quantile(_) | Statistic::RiskThreshold(_) => {
+            samples.sort_unstable_by(f64::total_cmp);
+            let tail = samples.len() / 40;
+            Estimate::checked(found, error, samples[tail], samples[samples.len() - 1 - tail])
+        }
+        _ => {
+            let corrected = 2.0 * found - mean;
+            Estimate::checked(corrected, error, corrected - Z * error, corrected + Z * error)
+        }
+    }
 }
 
 /// A small deterministic generator (SplitMix64) for replicates; it protects nobody.

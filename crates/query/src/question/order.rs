@@ -3,8 +3,9 @@
 use sqlparser::ast::{self, OrderByKind, Value};
 use sqlparser::keywords::Keyword;
 
-use super::{Measured, Order, Output, OutputValue, position};
+use super::{Order, Output, OutputValue, position};
 use crate::QueryError;
+use crate::aggregate::Measured;
 use crate::keys::Key;
 use crate::lower::{Lowering, as_aggregate, invalid, unsupported};
 use crate::near::{echo, near};
@@ -72,12 +73,13 @@ fn ordered_output(
         }
     }
     let wanted = match as_aggregate(tree) {
-        Some((aggregate, function)) => {
-            let (argument, filter) = lowering.aggregate(aggregate, function)?;
-            let measured = Measured { aggregate, argument, filter };
-            outputs
-                .iter()
-                .position(|output| matches!(&output.value, OutputValue::Measured(m) if *m == measured))
+        Some(function) => {
+            // How much its error counts does not make it another output.
+            let Measured { aggregate, weight, filter, .. } = *lowering.measured(function)?;
+            outputs.iter().position(|output| {
+                matches!(&output.value, OutputValue::Measured(m)
+                    if m.aggregate == aggregate && m.weight == weight && m.filter == filter)
+            })
         }
         None => {
             let expr = lowering.expression(tree)?.expr;

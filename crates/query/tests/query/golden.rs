@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::planned;
 
-const QUESTIONS: [(&str, &str); 12] = [
+const QUESTIONS: [(&str, &str); 17] = [
     ("count", "SELECT COUNT(*) FROM persons"),
     (
         "count_by_county",
@@ -32,6 +32,23 @@ const QUESTIONS: [(&str, &str); 12] = [
     ),
     ("number_bands", "SELECT income, COUNT(*) FROM persons GROUP BY income"),
     ("long_domain_disjoint", "SELECT district, sex, COUNT(*) FROM residents GROUP BY district, sex"),
+    (
+        "spread_with_mean",
+        "SELECT county, AVG(balance), STDDEV(balance) AS sd, VAR_POP(balance), COUNT(balance) AS n, SUM(balance) AS total FROM persons GROUP BY county",
+    ),
+    (
+        "poverty",
+        "SELECT POVERTY_HEADCOUNT(income, 4000) AS h, POVERTY_SEVERITY(income, 4000) AS s, EMPHASIS(POVERTY_GAP(income, CASE WHEN county = 'A' THEN 4000 ELSE 3000 END, children + 2), 4) AS g FROM persons",
+    ),
+    (
+        "distribution",
+        "SELECT MEDIAN(balance), AT_RISK_OF_POVERTY(balance), GINI(balance) FILTER (WHERE poor) AS g, DECILES(balance), PERCENTILE(children, 0.9, weight => age) AS p90 FROM persons",
+    ),
+    (
+        "deprivation",
+        "SELECT MPI(1/3, poor, 1/2, age < 6, 1/6, income < 4000, 1/3) AS mpi, MPI_INTENSITY(0.5, poor, 3, age < 6, 1, income < 4000, 2) AS a FROM persons",
+    ),
+    ("units", "SELECT sex, COUNT(DISTINCT person_id) AS n FROM residents GROUP BY sex"),
     ("degenerate", "SELECT AVG(fixed), SUM(fixed * 0), SUM(1) FROM persons"),
 ];
 

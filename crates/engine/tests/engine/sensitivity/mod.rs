@@ -53,7 +53,11 @@ impl Pair {
 
     /// How the unit moves each cell.
     async fn change(&self, plan: &Plan) -> Vec<i128> {
-        let answer = async |source: &Source| source.cells(plan).await.expect("rows cannot raise errors");
+        let answer = async |source: &Source| {
+            let mut cells = source.cells(plan).await.expect("rows cannot raise errors");
+            plan.encode(&mut cells);
+            cells
+        };
         let (with, without) = (answer(&self.with).await, answer(&self.without).await);
         assert_eq!(with.len(), plan.dimension());
         with.iter().zip(without).map(|(a, b)| i128::from(a.wrapping_sub(b))).collect()

@@ -60,16 +60,43 @@ pub fn question(random: &mut Random) -> String {
 
 fn aggregate(random: &mut Random) -> String {
     let depth = random.below(4);
-    let mut sql = match random.below(7) {
+    let mut sql = match random.below(14) {
         0 => "COUNT(*)".into(),
         1 => format!("COUNT({})", value(random)),
-        2 | 3 => format!("AVG({})", number(random, depth)),
+        2 | 3 => format!("AVG({}{})", number(random, depth), weight(random)),
+        4 | 5 => {
+            let name = random.pick(&["VARIANCE", "VAR_POP", "STDDEV", "STDDEV_POP"]);
+            format!("{name}({}{})", number(random, depth), weight(random))
+        }
+        6 | 7 => {
+            let degree = random.pick(&["HEADCOUNT", "GAP", "SEVERITY"]);
+            let line = match random.below(3) {
+                0 => random.pick(&["4000", "0.5", "100000"]).into(),
+                1 => "CASE sex WHEN 'f' THEN 17.5 ELSE 3000 END".into(),
+                _ => format!("GREATEST({}, 1)", number(random, depth)),
+            };
+            format!("POVERTY_{degree}({}, {line}{})", number(random, depth), weight(random))
+        }
+        8 | 9 => {
+            let name = random.pick(&["MEDIAN", "GINI", "S80_S20", "AT_RISK_OF_POVERTY", "DECILES"]);
+            format!("{name}({}{})", number(random, depth), weight(random))
+        }
+        10 => {
+            let [a, b] = std::array::from_fn(|_| condition(random, 1));
+            format!("MPI(1/3, {a}, 1/2, {b}, 1/6, poor, 1/3{})", weight(random))
+        }
         _ => format!("SUM({})", number(random, depth)),
     };
     if random.once_in(4) {
         sql += &format!(" FILTER (WHERE {})", condition(random, 2));
     }
     sql
+}
+
+/// Nothing, or a weight as a last argument.
+fn weight(random: &mut Random) -> String {
+    let weights = ["age", "GREATEST(income, 0)", "0.25", "CASE WHEN poor THEN 3.5 END", "age * age"];
+    if random.once_in(3) { format!(", weight => {}", random.pick(&weights)) } else { String::new() }
 }
 
 fn value(random: &mut Random) -> String {
