@@ -62,6 +62,33 @@ fn a_question_becomes_a_proven_answer_that_is_charged_once() {
     assert_eq!(finer["repeat"], false);
 }
 
+/// Incomes 100, 200, 300, 400 and 600, and one unknown, at three agencies that share nobody.
+#[test]
+fn the_statistics_of_poverty_come_from_all_agencies_together() {
+    let federation = Federation::start(&Setup::small());
+    let sql = "SELECT POVERTY_HEADCOUNT(income, 300) AS h, POVERTY_GAP(income, 300) AS g, VAR_POP(income) AS v, \
+               COUNT(DISTINCT person_id) AS n, MEDIAN(income) AS m, MPI(1/2, income < 250, 1/2, area = 'hill', 1/2) AS d FROM people";
+    let answer = federation.query("ministry", sql, &["--rho", "400"]);
+    let row = &answer["rows"][0];
+    near(&row["h"], 0.4);
+    near(&row["g"], 0.2);
+    near(&row["v"], 29_600.0);
+    near(&row["n"], 6.0);
+    // Known for five: two of them both poor and in the hills, the others neither.
+    near(&row["d"], 0.4);
+    // The rank is known to 0.3 people or better, so that it lies between 0.5 and 4.5 of five.
+    let median = row["m"]["value"].as_f64().expect("a value");
+    assert!((99.0..=601.0).contains(&median), "{median}");
+    assert_eq!(row["n"]["noisy"], false);
+    // Flagged unless the noise is ten times its standard error.
+    let faint = federation.query(
+        "ministry",
+        "SELECT POVERTY_HEADCOUNT(income, 50) AS h FROM people",
+        &["--rho", "1"],
+    );
+    assert_eq!(faint["rows"][0]["h"]["noisy"], true, "nobody is poor: all noise");
+}
+
 #[test]
 fn the_three_formats_show_the_same_answer_and_a_dry_run_costs_nothing() {
     let federation = Federation::start(&Setup::small());
@@ -82,7 +109,10 @@ fn the_three_formats_show_the_same_answer_and_a_dry_run_costs_nothing() {
     let csv = federation.as_planner("ministry", &["query", sql, "--error", "100", "--format", "csv"]);
     let text = String::from_utf8(csv.stdout).expect("UTF-8");
     let value = row["total"]["value"].as_f64().expect("a value").to_string();
-    assert!(text.starts_with("area,total,total_standard_error,total_low,total_high\nplain,"), "{text}");
+    assert!(
+        text.starts_with("area,total,total_standard_error,total_low,total_high,total_noisy\nplain,"),
+        "{text}"
+    );
     assert!(text.contains(&value), "{text} has not {value}");
     let table = federation.as_planner("ministry", &["query", sql, "--error", "100"]);
     let text = String::from_utf8(table.stdout).expect("UTF-8");

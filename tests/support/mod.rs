@@ -64,7 +64,7 @@ impl Setup {
         };
         Setup {
             constitution: "[unit]\nkind = \"person\"\ncolumn = \"person_id\"\npopulation = 1000\n\n\
-                [policy]\ndelta = 1e-9\ntotal_rho = 1000\nquorum = 3\ncolluders = 1\nmin_honest = 2\n"
+                [policy]\ndelta = 1e-9\ntotal_rho = 1000\nquorum = 3\ncolluders = 1\nmin_honest = 2\nquality_limit = 0.1\n"
                 .into(),
             tables: "[[sector]]\nname = \"residence\"\nagencies_per_unit = 1\n\n\
                 [[table]]\nname = \"people\"\nrows_per_unit = 1\n\

@@ -22,15 +22,35 @@ pub(crate) fn print(
 ) -> Result<(), CliError> {
     match format {
         Format::Table => {
-            output::print(&format!("{}\n{}\n", table(answered), footer(planner, answered, left).join("\n")))
+            let limit = planner.manifest.policy.quality_limit;
+            let mut lines = footer(planner, answered, left);
+            if estimates(answered).any(|estimate| estimate.is_noisy(limit)) {
+                let percent = fixed(100.0 * limit, 0);
+                lines.insert(
+                    0,
+                    format!("{FLAG} noise dominates: a standard error above {percent} % of the value"),
+                );
+            }
+            output::print(&format!("{}\n{}\n", table(answered, limit), lines.join("\n")))
         }
-        Format::Csv => output::print(&as_csv(answered)?),
+        Format::Csv => output::print(&as_csv(answered, planner.manifest.policy.quality_limit)?),
         Format::Json => output::print(&format!("{:#}\n", as_json(planner, answered, left))),
     }
 }
 
-/// The answer as text with one column per output: value and 95 % interval.
-fn table(answered: &Answered) -> Table {
+/// Marks what is mostly noise.
+const FLAG: &str = "(!)";
+
+fn estimates(answered: &Answered) -> impl Iterator<Item = &Estimate> {
+    answered.answer.rows.iter().flatten().filter_map(|value| match value {
+        AnswerValue::Estimate(estimate) => Some(estimate),
+        AnswerValue::Key(_) => None,
+    })
+}
+
+/// The answer as text with one column per output: value and 95 % interval, flagged where the relative
+/// standard error is above `limit`.
+fn table(answered: &Answered, limit: f64) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
     let headers = answered.answer.columns.iter().map(|column| {
@@ -40,6 +60,9 @@ fn table(answered: &Answered) -> Table {
     for row in &answered.answer.rows {
         table.add_row(row.iter().map(|value| match value {
             AnswerValue::Key(label) => label.clone(),
+            AnswerValue::Estimate(estimate) if estimate.is_noisy(limit) => {
+                format!("{} {FLAG}", show(estimate))
+            }
             AnswerValue::Estimate(estimate) => show(estimate),
         }));
     }
@@ -131,13 +154,15 @@ pub(crate) fn fixed(value: f64, decimals: usize) -> String {
     format!("{sign}{grouped}{fraction}")
 }
 
-fn as_csv(answered: &Answered) -> Result<String, CliError> {
+fn as_csv(answered: &Answered, limit: f64) -> Result<String, CliError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut header = Vec::new();
     for column in &answered.answer.columns {
         header.push(column.name.clone());
         if !column.is_key {
-            header.extend(["standard_error", "low", "high"].map(|part| format!("{}_{part}", column.name)));
+            header.extend(
+                ["standard_error", "low", "high", "noisy"].map(|part| format!("{}_{part}", column.name)),
+            );
         }
     }
     let failed = |error: csv::Error| CliError::Write { path: "standard output".into(), source: error.into() };
@@ -159,6 +184,7 @@ fn as_csv(answered: &Answered) -> Result<String, CliError> {
                     record.extend(
                         finite.map(|number| number.map(|number| number.to_string()).unwrap_or_default()),
                     );
+                    record.push(estimate.is_noisy(limit).to_string());
                 }
             }
         }
@@ -185,6 +211,7 @@ fn as_json(planner: &Planner, answered: &Answered, left: Option<&Left>) -> Value
                         "standard_error": estimate.standard_error,
                         "low": estimate.low,
                         "high": estimate.high,
+                        "noisy": estimate.is_noisy(planner.manifest.policy.quality_limit),
                     }),
                 };
                 (column.name.clone(), value)
