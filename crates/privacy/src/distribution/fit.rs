@@ -90,6 +90,18 @@ impl<'a> Fit<'a> {
         self.value_at(share * self.people()?)
     }
 
+    /// The bin of a quantile.
+    pub(crate) fn bin_of(&self, share: f64) -> Option<usize> {
+        let target = share * self.people()?;
+        Some(self.cumulated.partition_point(|people| *people < target).min(self.cumulated.len() - 1))
+    }
+
+    /// The values below which `people` fewer, and more, lie than below a quantile.
+    pub(crate) fn around(&self, share: f64, people: f64) -> Option<(f64, f64)> {
+        let target = share * self.people()?;
+        Some((self.value_at(target - people)?, self.value_at(target + people)?))
+    }
+
     /// How many lie below a value.
     fn below(&self, value: f64) -> f64 {
         self.bins().map(|bin| bin.count * bin.part_below(value)).sum()

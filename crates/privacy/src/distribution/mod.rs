@@ -109,8 +109,7 @@ impl Distribution {
     ///
     /// A parametric bootstrap: the fitted distribution is released again with every replicate of the noise
     /// and fitted anew. The standard deviation of what comes out is the standard error. Its mean, less what went
-    /// in, estimates the bias that fitting and non-linearity cause, and is taken off; quantiles have none, and
-    /// their intervals are those of the replicates.
+    /// in, estimates the bias that fitting and non-linearity cause, and is taken off, but from quantiles.
     pub fn estimates(&self, released: &[i64], wanted: &[Statistic]) -> Vec<Estimate> {
         let y: Vec<f64> = released.iter().map(|y| *y as f64).collect();
         let prefixes: Vec<f64> = self.strategy.prefixes(&y).into_iter().map(|sum| sum * self.unit).collect();
@@ -139,9 +138,34 @@ impl Distribution {
                     let error = deviation(&samples).1;
                     Estimate::checked(total, error, total - Z * error, total + Z * error)
                 }
-                _ => found.map_or(Estimate::UNKNOWN, |found| conclude(*statistic, found, &mut samples)),
+                Statistic::Quantile(share) => self.quantile(&fit, *share, &samples),
+                Statistic::RiskThreshold(share) => {
+                    // A share of the median: its samples are that share of the median's.
+                    samples.iter_mut().for_each(|sample| *sample /= share);
+                    self.quantile(&fit, 0.5, &samples).affine(0.0, *share)
+                }
+                _ => found.map_or(Estimate::UNKNOWN, |found| conclude(found, &samples)),
             })
             .collect()
+    }
+
+    /// A quantile with Woodruff's interval (JASA 47, 1952): the values at which the distribution passes the
+    /// share less and more the noise of the prefix sum there. It is right where people stand close together
+    /// and where they stand far apart, which no standard error is.
+    fn quantile(&self, fit: &Fit<'_>, share: f64, samples: &[f64]) -> Estimate {
+        let last = self.bins.len() - 1;
+        let ends = |bin: usize| {
+            let noise: Vec<f64> =
+                self.replicates.iter().map(|noise| noise[bin] - share * noise[last]).collect();
+            fit.around(share, Z * deviation(&noise).1)
+        };
+        match (fit.quantile(share), fit.bin_of(share).and_then(ends)) {
+            (Some(found), Some((low, high))) if is_settled(samples) => {
+                Estimate::checked(found, deviation(samples).1, low, high)
+            }
+            (Some(found), _) => Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY),
+            _ => Estimate::UNKNOWN,
+        }
     }
 }
 
@@ -152,25 +176,18 @@ fn deviation(samples: &[f64]) -> (f64, f64) {
     (mean, square.sqrt())
 }
 
-fn conclude(statistic: Statistic, found: f64, samples: &mut [f64]) -> Estimate {
-    // Where replicates lose the statistic altogether, nothing bounds it.
-    if samples.len() * 20 < REPLICATES * 19 {
+/// Whether hardly any replicate loses the statistic; otherwise nothing bounds it.
+fn is_settled(samples: &[f64]) -> bool {
+    samples.len() * 20 >= REPLICATES * 19
+}
+
+fn conclude(found: f64, samples: &[f64]) -> Estimate {
+    if !is_settled(samples) {
         return Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY);
     }
     let (mean, error) = deviation(samples);
-    match statistic {
-        // A quantile inverts the distribution, and so do the ends of its interval (Woodruff, JASA 1952); where
-        // few people stand far apart its replicates jump, and their mean says nothing about bias.
-        Statistic::Quantile(_) | Statistic::RiskThreshold(_) => {
-            samples.sort_unstable_by(f64::total_cmp);
-            let tail = samples.len() / 40;
-            Estimate::checked(found, error, samples[tail], samples[samples.len() - 1 - tail])
-        }
-        _ => {
-            let corrected = 2.0 * found - mean;
-            Estimate::checked(corrected, error, corrected - Z * error, corrected + Z * error)
-        }
-    }
+    let corrected = 2.0 * found - mean;
+    Estimate::checked(corrected, error, corrected - Z * error, corrected + Z * error)
 }
 
 /// A small deterministic generator (SplitMix64) for replicates; it protects nobody.

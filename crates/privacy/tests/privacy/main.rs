@@ -2,6 +2,7 @@
 //! exact Rényi divergences, and statistics whose false-alarm rates are stated and at most 1e-6 each.
 
 mod coverage;
+mod distributions;
 mod divergence;
 mod epsilon;
 mod prices;
