@@ -15,7 +15,12 @@ pub(crate) struct Conclusions<'p> {
     plan: &'p Plan,
     participants: u32,
     distributions: Vec<Concluded>,
+    /// For each output column that follows from deprivation scores each released number's factors.
+    scores: Vec<Vec<Factors>>,
 }
+
+/// A released number's factors in the numerator and the denominator of a ratio.
+pub(crate) type Factors = (f64, f64);
 
 /// One released distribution with everything that is concluded from it.
 struct Concluded {
@@ -35,7 +40,13 @@ impl<'p> Conclusions<'p> {
             }
             _ => None,
         });
-        Conclusions { plan, participants, distributions: distributions.collect() }
+        let scores = plan.draft.layout.columns.iter().map(|column| match &column.value {
+            ColumnValue::Estimate { estimator: Estimator::Scores { first, what, from, top }, .. } => {
+                plan.score_factors(*first, *what, *from, *top)
+            }
+            _ => Vec::new(),
+        });
+        Conclusions { plan, participants, distributions: distributions.collect(), scores: scores.collect() }
     }
 
     /// The estimates of each output column from the totals of one cell: none for a key, [`POINTS`] for a
@@ -44,9 +55,22 @@ impl<'p> Conclusions<'p> {
         let columns = &self.plan.draft.layout.columns;
         let mut estimates: Vec<Vec<Estimate>> = columns
             .iter()
-            .map(|column| match &column.value {
+            .zip(&self.scores)
+            .map(|(column, factors)| match &column.value {
                 ColumnValue::Key(_)
                 | ColumnValue::Estimate { estimator: Estimator::Distribution { .. }, .. } => Vec::new(),
+                ColumnValue::Estimate { estimator: Estimator::Scores { first, .. }, .. } => {
+                    let terms: Vec<Term> = totals[*first..]
+                        .iter()
+                        .zip(factors)
+                        .map(|(total, (numerator, denominator))| Term {
+                            total: *total as f64,
+                            numerator: *numerator,
+                            denominator: *denominator,
+                        })
+                        .collect();
+                    vec![ratio(&terms, self.plan.noise(*first, self.participants))]
+                }
                 ColumnValue::Estimate { estimator, .. } => {
                     vec![self.plan.estimate(estimator, totals, self.participants)]
                 }
@@ -92,7 +116,7 @@ impl Plan {
         Concluded { first, bins: strategy.bins(), distribution, statistics: statistics.collect() }
     }
 
-    /// One estimate from the totals of one cell, by anything but a distribution of values.
+    /// One estimate from the totals of one cell, by anything but a distribution.
     fn estimate(&self, estimator: &Estimator, totals: &[i64], participants: u32) -> Estimate {
         match estimator {
             Estimator::Linear(terms) => {
@@ -129,26 +153,19 @@ impl Plan {
                 let people = std::array::from_fn(|k| totals[first + k] as f64 * unit);
                 spread(people, self.noise(*first, participants) * unit, approximately(range), *kind)
             }
-            Estimator::Scores { first, what, from, top } => {
-                let levels = *top as usize + 1;
-                let released = &totals[*first..first + levels];
-                let noise = self.noise(*first, participants);
-                ratio(&self.score_terms(*first, *what, *from, *top, released), noise)
-            }
-            // Concluded with all others of the same distribution.
-            Estimator::Distribution { .. } => Estimate::UNKNOWN,
+            // Concluded from what is worked out once for all cells.
+            Estimator::Scores { .. } | Estimator::Distribution { .. } => Estimate::UNKNOWN,
         }
     }
 
     /// Each released number's part in a measure of multidimensional poverty.
-    pub(crate) fn score_terms(
+    pub(crate) fn score_factors(
         &self,
         first: usize,
         what: Multidimensional,
         from: u64,
         top: u64,
-        released: &[i64],
-    ) -> Vec<Term> {
+    ) -> Vec<Factors> {
         let Content::Histogram { strategy, .. } = &self.measure_at(first).content else {
             return Vec::new();
         };
@@ -161,12 +178,7 @@ impl Plan {
             Multidimensional::Intensity => (factors(&|s| poor(s) * score(s)), factors(&poor)),
             Multidimensional::Adjusted => (factors(&|s| poor(s) * score(s)), factors(&|_| 1.0)),
         };
-        let factors = numerator.into_iter().zip(denominator);
-        released
-            .iter()
-            .zip(factors)
-            .map(|(total, (numerator, denominator))| Term { total: *total as f64, numerator, denominator })
-            .collect()
+        numerator.into_iter().zip(denominator).collect()
     }
 
     /// What one scaled step of a coordinate's block is: 2^-shift, times the value of a weight's step.

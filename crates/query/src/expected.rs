@@ -1,10 +1,10 @@
 //! The error of every output before any data are touched. Display only: no privacy decision rests on it.
 
-use almoner_privacy::{Estimate, Spread, Term};
+use almoner_privacy::{Estimate, Spread};
 
 use crate::conclude::{Conclusions, approximately};
 use crate::layout::{Binned, Column, ColumnValue, Content, Estimator, squared_norm};
-use crate::plan::Plan;
+use crate::plan::{Draft, Plan};
 
 /// The error of one output column, known before any data are touched.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,15 @@ pub struct ExpectedError {
     pub for_cell_of: Option<f64>,
 }
 
+impl Draft {
+    /// Whether errors are found by simulation, which takes its time.
+    pub(crate) fn simulates(&self) -> bool {
+        self.layout.columns.iter().any(|column| {
+            matches!(column.value, ColumnValue::Estimate { estimator: Estimator::Distribution { .. }, .. })
+        })
+    }
+}
+
 impl Plan {
     /// The expected error of every estimate, in the order of the output columns.
     pub fn expected(&self) -> Vec<ExpectedError> {
@@ -33,17 +42,10 @@ impl Plan {
         self.draft.facts.population as f64 / self.cells() as f64
     }
 
-    /// Whether errors are found by simulation, which takes its time.
-    pub(crate) fn simulates(&self) -> bool {
-        self.draft.layout.columns.iter().any(|column| {
-            matches!(column.value, ColumnValue::Estimate { estimator: Estimator::Distribution { .. }, .. })
-        })
-    }
-
     /// Each error with the size of an average cell's answer, to which a relative goal refers: for a count
     /// its rows, for a sum its rows times the largest absolute value of one, for anything else that value.
     pub(crate) fn errors(&self) -> Vec<(ExpectedError, f64)> {
-        let simulated = if self.simulates() { self.simulated() } else { Vec::new() };
+        let simulated = if self.draft.simulates() { self.simulated() } else { Vec::new() };
         let columns = self.draft.layout.columns.iter().enumerate();
         let errors = columns.filter_map(|(index, Column { name, value })| {
             let ColumnValue::Estimate { estimator, magnitude } = value else { return None };
@@ -97,10 +99,8 @@ impl Plan {
                 }
             }
             Estimator::Scores { first, what, from, top } => {
-                let terms = self.score_terms(*first, *what, *from, *top, &vec![0; *top as usize + 1]);
-                let parts =
-                    terms.iter().map(|Term { numerator, denominator, .. }| (*numerator, *denominator));
-                (largest_error(parts) * self.noise_per_row(*first), magnitude)
+                let parts = self.score_factors(*first, *what, *from, *top);
+                (largest_error(parts.into_iter()) * self.noise_per_row(*first), magnitude)
             }
             Estimator::Distribution { .. } => (simulated, magnitude),
         }

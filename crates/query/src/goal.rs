@@ -60,8 +60,8 @@ impl ErrorGoal {
     }
 }
 
-/// The smallest rho, to the pico (to 0.4 % where errors are simulated), whose [`plan`](crate::plan()) is expected to meet the goal in every
-/// output column. The search is by halving, because more rho never means more noise.
+/// The smallest rho, to the pico (to 0.4 % where errors are simulated), whose [`plan`](crate::plan()) is
+/// expected to meet the goal in every output column. The search is by halving, because more rho never means more noise.
 ///
 /// # Errors
 /// Those of planning; and when not even the federation's whole budget would do.
@@ -80,8 +80,8 @@ pub fn rho_for_error(manifest: &Manifest, sql: &str, goal: ErrorGoal) -> Result<
     // `low` misses the goal, `high` meets it.
     let (mut low, mut high) = (0, most.get());
     // Simulated errors are known to a few percent, and more digits of rho would only cost time.
-    let exact = priced(&draft, most).is_ok_and(|plan| !plan.simulates());
-    while high - low > if exact { 1 } else { 1.max(high / 256) } {
+    let digits = |high: u64| if draft.simulates() { 1.max(high / 256) } else { 1 };
+    while high - low > digits(high) {
         let middle = low + (high - low) / 2;
         if meets(PicoRho::new(middle)) { high = middle } else { low = middle }
     }

@@ -75,10 +75,15 @@ impl<'a> Fit<'a> {
         self.bins.iter().zip(counts).map(|((low, high), count)| Bin { low: *low, high: *high, count })
     }
 
+    /// The bin in which `target` people are reached, or the last one.
+    fn bin_at(&self, target: f64) -> Option<usize> {
+        let last = self.cumulated.len().checked_sub(1)?;
+        Some(self.cumulated.partition_point(|people| *people < target).min(last))
+    }
+
     /// The value below which `target` people lie.
     fn value_at(&self, target: f64) -> Option<f64> {
-        let bin = self.cumulated.partition_point(|people| *people < target);
-        let bin = bin.min(self.cumulated.len().checked_sub(1)?);
+        let bin = self.bin_at(target)?;
         let below = if bin == 0 { 0.0 } else { self.cumulated[bin - 1] };
         let count = self.cumulated[bin] - below;
         let part = if count > 0.0 { ((target - below) / count).clamp(0.0, 1.0) } else { 0.0 };
@@ -92,8 +97,7 @@ impl<'a> Fit<'a> {
 
     /// The bin of a quantile.
     pub(crate) fn bin_of(&self, share: f64) -> Option<usize> {
-        let target = share * self.people()?;
-        Some(self.cumulated.partition_point(|people| *people < target).min(self.cumulated.len() - 1))
+        self.bin_at(share * self.people()?)
     }
 
     /// The values below which `people` fewer, and more, lie than below a quantile.

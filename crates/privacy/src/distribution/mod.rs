@@ -83,8 +83,8 @@ pub struct Distribution {
 impl Distribution {
     /// For releases over these ascending bins, as many as the strategy's, each from its first value to before
     /// its second one, or of a single value where both are equal. Every number has noise of standard
-    /// deviation `sd`; one step of a released number is `unit` people (or
-    /// units of weight). `seed` fixes the replicates of the noise, so that everyone concludes the same.
+    /// deviation `sd`; one step of a released number is `unit` people (or units of weight). `seed` fixes the
+    /// replicates of the noise, so that everyone concludes the same.
     pub fn new(
         strategy: Arc<Strategy>,
         bins: Vec<(f64, f64)>,
@@ -132,40 +132,41 @@ impl Distribution {
             .iter()
             .zip(found)
             .zip(samples)
-            .map(|((statistic, found), mut samples)| match statistic {
+            .map(|((statistic, found), samples)| match (statistic, found) {
                 // The last prefix sum itself: fitting would only bias it.
-                Statistic::Total => {
+                (Statistic::Total, _) => {
                     let error = deviation(&samples).1;
                     Estimate::checked(total, error, total - Z * error, total + Z * error)
                 }
-                Statistic::Quantile(share) => self.quantile(&fit, *share, &samples),
-                Statistic::RiskThreshold(share) => {
-                    // A share of the median: its samples are that share of the median's.
-                    samples.iter_mut().for_each(|sample| *sample /= share);
-                    self.quantile(&fit, 0.5, &samples).affine(0.0, *share)
+                (_, None) => Estimate::UNKNOWN,
+                // Where replicates lose the statistic altogether, nothing bounds it.
+                (_, Some(found)) if samples.len() * 20 < REPLICATES * 19 => {
+                    Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY)
                 }
-                _ => found.map_or(Estimate::UNKNOWN, |found| conclude(found, &samples)),
+                (Statistic::Quantile(share), Some(found)) => {
+                    self.quantile(&fit, *share, 1.0, found, &samples)
+                }
+                (Statistic::RiskThreshold(share), Some(found)) => {
+                    self.quantile(&fit, 0.5, *share, found, &samples)
+                }
+                (_, Some(found)) => unbiased(found, &samples),
             })
             .collect()
     }
 
-    /// A quantile with Woodruff's interval (JASA 47, 1952): the values at which the distribution passes the
-    /// share less and more the noise of the prefix sum there. It is right where people stand close together
-    /// and where they stand far apart, which no standard error is.
-    fn quantile(&self, fit: &Fit<'_>, share: f64, samples: &[f64]) -> Estimate {
+    /// `scale` times a quantile, with Woodruff's interval (JASA 47, 1952): the values at which the distribution
+    /// passes the share less and more the noise of the prefix sum there. It is right where people stand close
+    /// together and where they stand far apart, which no standard error is.
+    fn quantile(&self, fit: &Fit<'_>, share: f64, scale: f64, found: f64, samples: &[f64]) -> Estimate {
         let last = self.bins.len() - 1;
-        let ends = |bin: usize| {
+        let ends = fit.bin_of(share).and_then(|bin| {
             let noise: Vec<f64> =
                 self.replicates.iter().map(|noise| noise[bin] - share * noise[last]).collect();
             fit.around(share, Z * deviation(&noise).1)
-        };
-        match (fit.quantile(share), fit.bin_of(share).and_then(ends)) {
-            (Some(found), Some((low, high))) if is_settled(samples) => {
-                Estimate::checked(found, deviation(samples).1, low, high)
-            }
-            (Some(found), _) => Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY),
-            _ => Estimate::UNKNOWN,
-        }
+        });
+        ends.map_or(Estimate::UNKNOWN, |(low, high)| {
+            Estimate::checked(found, deviation(samples).1, low * scale, high * scale)
+        })
     }
 }
 
@@ -176,15 +177,8 @@ fn deviation(samples: &[f64]) -> (f64, f64) {
     (mean, square.sqrt())
 }
 
-/// Whether hardly any replicate loses the statistic; otherwise nothing bounds it.
-fn is_settled(samples: &[f64]) -> bool {
-    samples.len() * 20 >= REPLICATES * 19
-}
-
-fn conclude(found: f64, samples: &[f64]) -> Estimate {
-    if !is_settled(samples) {
-        return Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY);
-    }
+/// A statistic less its bias, both learnt from its replicates.
+fn unbiased(found: f64, samples: &[f64]) -> Estimate {
     let (mean, error) = deviation(samples);
     let corrected = 2.0 * found - mean;
     Estimate::checked(corrected, error, corrected - Z * error, corrected + Z * error)
