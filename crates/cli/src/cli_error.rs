@@ -37,6 +37,8 @@ pub(crate) enum CliError {
     #[error("{message}; {remedy}")]
     Usage { message: String, remedy: &'static str },
     #[error(transparent)]
+    Bench(#[from] crate::bench::BenchError),
+    #[error(transparent)]
     DemoData(#[from] crate::demo::DemoError),
     #[error("the demo failed: {0}")]
     Demo(String),

@@ -1,5 +1,6 @@
 //! `almoner`: one binary for every party of a federation. This file only names the commands.
 
+mod bench;
 mod budget;
 mod cli_error;
 mod demo;
@@ -45,6 +46,9 @@ enum Command {
     Query(query::QueryCommand),
     /// Show what was spent and what is left.
     Budget(budget::BudgetCommand),
+    /// Measure how good the answers are.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Run a whole federation on this machine and ask it questions.
     Demo(demo::DemoCommand),
 }
@@ -72,6 +76,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Coordinator(command) => block_on(command.run()),
         Command::Query(command) => block_on(command.run()),
         Command::Budget(command) => block_on(command.run()),
+        Command::Bench(command) => block_on(command.run()),
         Command::Demo(command) => block_on(command.run()),
     }
 }

@@ -48,54 +48,10 @@ impl Plan {
     /// # Errors
     /// When the total has another length than this plan's vector, or nobody took part.
     pub fn answer(&self, total: &[i64], participants: u32) -> Result<Answer, QueryError> {
-        if total.len() != self.dimension() {
-            return Err(QueryError::Total { expected: self.dimension(), found: total.len() });
-        }
         if participants == 0 {
             return Err(QueryError::NoParticipants);
         }
-        let columns = &self.draft.layout.columns;
-        let first_curve = columns.iter().position(|column| column.value.is_curve());
-        let conclusions = Conclusions::new(self, participants);
-        let cells = total.chunks_exact(self.width()).enumerate();
-        let mut rows: Vec<Row> = cells
-            .flat_map(|(cell, totals)| {
-                let key_indices = self.key_indices(cell);
-                let estimates = conclusions.of(totals);
-                let points = first_curve.map_or(1, |_| POINTS);
-                (0..points).map(move |point| Row {
-                    values: self.values(&key_indices, &estimates, usize::from(point)),
-                    key_indices: key_indices.clone(),
-                    point,
-                })
-            })
-            .collect();
-        rows.sort_by(|left, right| self.compare(left, right));
-        let limit = self.draft.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let mut answer = Answer {
-            columns: columns
-                .iter()
-                .map(|column| AnswerColumn {
-                    name: column.name.clone(),
-                    is_key: matches!(column.value, ColumnValue::Key(_)),
-                })
-                .collect(),
-            rows: Vec::new(),
-        };
-        if let Some(first) = first_curve {
-            answer.columns.insert(first, AnswerColumn { name: POINT_COLUMN.into(), is_key: true });
-        }
-        answer.rows = rows
-            .into_iter()
-            .take(limit)
-            .map(|Row { mut values, point, .. }| {
-                if let Some(first) = first_curve {
-                    values.insert(first, AnswerValue::Key(format!("0.{}", point + 1)));
-                }
-                values
-            })
-            .collect();
-        Ok(answer)
+        Conclusions::new(self, participants).answer(total)
     }
 
     /// The values of one row, a curve's at one of its points.
@@ -147,6 +103,60 @@ impl Plan {
             }
         });
         by_column.fold(Ordering::Equal, Ordering::then)
+    }
+}
+
+impl Conclusions<'_> {
+    /// The answer to one release of the plan: see [`Plan::answer`].
+    ///
+    /// # Errors
+    /// When the total has another length than the plan's vector.
+    pub fn answer(&self, total: &[i64]) -> Result<Answer, QueryError> {
+        let plan = self.plan();
+        if total.len() != plan.dimension() {
+            return Err(QueryError::Total { expected: plan.dimension(), found: total.len() });
+        }
+        let columns = &plan.draft.layout.columns;
+        let first_curve = columns.iter().position(|column| column.value.is_curve());
+        let cells = total.chunks_exact(plan.width()).enumerate();
+        let mut rows: Vec<Row> = cells
+            .flat_map(|(cell, totals)| {
+                let key_indices = plan.key_indices(cell);
+                let estimates = self.of(totals);
+                let points = first_curve.map_or(1, |_| POINTS);
+                (0..points).map(move |point| Row {
+                    values: plan.values(&key_indices, &estimates, usize::from(point)),
+                    key_indices: key_indices.clone(),
+                    point,
+                })
+            })
+            .collect();
+        rows.sort_by(|left, right| plan.compare(left, right));
+        let limit = plan.draft.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let mut answer = Answer {
+            columns: columns
+                .iter()
+                .map(|column| AnswerColumn {
+                    name: column.name.clone(),
+                    is_key: matches!(column.value, ColumnValue::Key(_)),
+                })
+                .collect(),
+            rows: Vec::new(),
+        };
+        if let Some(first) = first_curve {
+            answer.columns.insert(first, AnswerColumn { name: POINT_COLUMN.into(), is_key: true });
+        }
+        answer.rows = rows
+            .into_iter()
+            .take(limit)
+            .map(|Row { mut values, point, .. }| {
+                if let Some(first) = first_curve {
+                    values.insert(first, AnswerValue::Key(format!("0.{}", point + 1)));
+                }
+                values
+            })
+            .collect();
+        Ok(answer)
     }
 }
 

@@ -10,8 +10,8 @@ use crate::bins::Piece;
 use crate::layout::{Binned, ColumnValue, Content, Estimator, squared_norm};
 use crate::plan::Plan;
 
-/// Concludes the estimates of every cell of one release.
-pub(crate) struct Conclusions<'p> {
+/// Concludes the answers to releases of one plan: what does not depend on a release is worked out once.
+pub struct Conclusions<'p> {
     plan: &'p Plan,
     participants: u32,
     distributions: Vec<Concluded>,
@@ -32,7 +32,9 @@ struct Concluded {
 }
 
 impl<'p> Conclusions<'p> {
-    pub(crate) fn new(plan: &'p Plan, participants: u32) -> Conclusions<'p> {
+    /// For releases to which `participants` nodes each added a share of noise. For 0 the totals are taken as
+    /// exact, and so are the values: for benchmarks over data that need no protection.
+    pub fn new(plan: &'p Plan, participants: u32) -> Conclusions<'p> {
         let measures = plan.draft.layout.measures.iter();
         let distributions = measures.filter_map(|measure| match &measure.content {
             Content::Histogram { bins: Binned::Values { pieces, .. }, strategy, .. } => {
@@ -47,6 +49,10 @@ impl<'p> Conclusions<'p> {
             _ => Vec::new(),
         });
         Conclusions { plan, participants, distributions: distributions.collect(), scores: scores.collect() }
+    }
+
+    pub(crate) fn plan(&self) -> &'p Plan {
+        self.plan
     }
 
     /// The estimates of each output column from the totals of one cell: none for a key, [`POINTS`] for a

@@ -37,6 +37,27 @@ impl Plan {
         self.errors().into_iter().map(|(error, _)| error).collect()
     }
 
+    /// For each estimate the standard deviation that no unbiased answer of the same price can be below, where
+    /// one is known: for a total, by Chapman and Robbins (Annals of Mathematical Statistics 22, 1951), from the
+    /// most that one unit adds to a cell and the chi-squared divergence `exp(2 rho) - 1` that zCDP allows (Bun
+    /// and Steinke, TCC 2016, at order 2).
+    pub fn least_errors(&self) -> Vec<Option<f64>> {
+        let values = self.draft.layout.columns.iter().map(|column| &column.value);
+        let estimators = values.filter_map(|value| match value {
+            ColumnValue::Estimate { estimator, .. } => Some(estimator),
+            ColumnValue::Key(_) => None,
+        });
+        estimators
+            .map(|estimator| {
+                let Estimator::Linear(terms) = estimator else { return None };
+                let [(at, weight)] = terms.as_slice() else { return None };
+                let block = self.block_of(*at);
+                let rho = block.cost.as_f64();
+                Some(block.d2 as f64 * approximately(weight).abs() / (2.0 * rho).exp_m1().sqrt())
+            })
+            .collect()
+    }
+
     /// Rows of an average cell if every unit of the population has one.
     pub(crate) fn average_cell(&self) -> f64 {
         self.draft.facts.population as f64 / self.cells() as f64

@@ -31,6 +31,7 @@ mod text;
 
 pub use almoner_privacy::Estimate;
 pub use answer::{Answer, AnswerColumn, AnswerValue};
+pub use conclude::Conclusions;
 pub use error::{Position, QueryError};
 pub use expected::ExpectedError;
 pub use goal::{ErrorGoal, rho_for_error};

@@ -93,7 +93,9 @@ impl Distribution {
         seed: Digest,
     ) -> Distribution {
         let mut noise = Noise(u64::from_be_bytes(std::array::from_fn(|i| seed.0[i])));
-        let replicates = (0..REPLICATES / 2)
+        // Without noise all replicates are the same.
+        let pairs = if sd == 0.0 { 1 } else { REPLICATES / 2 };
+        let replicates = (0..pairs)
             .flat_map(|_| {
                 let y: Vec<f64> = (0..strategy.bins()).map(|_| noise.normal() * sd).collect();
                 let plus: Vec<f64> = strategy.prefixes(&y).into_iter().map(|sum| sum * unit).collect();
@@ -116,7 +118,7 @@ impl Distribution {
         let fit = Fit::new(&self.bins, &prefixes);
         let fitted = fit.prefixes();
         let found: Vec<Option<f64>> = wanted.iter().map(|statistic| statistic.of(&fit)).collect();
-        let mut samples: Vec<Vec<f64>> = vec![Vec::with_capacity(REPLICATES); wanted.len()];
+        let mut samples: Vec<Vec<f64>> = vec![Vec::with_capacity(self.replicates.len()); wanted.len()];
         let mut noisy = vec![0.0; fitted.len()];
         for replicate in &self.replicates {
             for ((to, from), noise) in noisy.iter_mut().zip(fitted).zip(replicate) {
@@ -140,7 +142,7 @@ impl Distribution {
                 }
                 (_, None) => Estimate::UNKNOWN,
                 // Where replicates lose the statistic altogether, nothing bounds it.
-                (_, Some(found)) if samples.len() * 20 < REPLICATES * 19 => {
+                (_, Some(found)) if samples.len() * 20 < self.replicates.len() * 19 => {
                     Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY)
                 }
                 (Statistic::Quantile(share), Some(found)) => {
