@@ -80,11 +80,36 @@ fn the_statistics_of_poverty_come_from_all_agencies_together() {
     let median = row["m"]["value"].as_f64().expect("a value");
     assert!((99.0..=601.0).contains(&median), "{median}");
     assert_eq!(row["n"]["noisy"], false);
+
+    // Other lines, percentiles and cutoffs follow from what is published, and are free for everyone.
+    let other = "SELECT POVERTY_GAP(income, 350) AS g, PERCENTILE(income, 0.25) AS q, \
+                 MPI_HEADCOUNT(1, income < 250, 1/2, area = 'hill', 1/2) AS d FROM people";
+    let free = federation.query("institute", other, &["--rho", "0.5"]);
+    assert_eq!(
+        (&free["repeat"], &free["cost"]["rho"], &free["left"]["rho"]),
+        (&true.into(), &"0".into(), &"1".into())
+    );
+    assert_eq!(free["read_from"], answer["question"]);
+    assert_eq!(free["release"], answer["release"]);
+    near(&free["rows"][0]["g"], 450.0 / 350.0 / 5.0);
+    near(&free["rows"][0]["d"], 0.4);
+    let shown = federation.as_planner("institute", &["query", other, "--rho", "0.5"]);
+    let shown = String::from_utf8(shown.stdout).expect("UTF-8");
+    assert!(shown.contains("cost: nothing, read from the answer to"), "{shown}");
+    // What does not follow is asked and paid for, and so is what is wanted afresh or at a higher price.
+    for (sql, how) in [
+        ("SELECT POVERTY_GAP(income, 350) AS g FROM people WHERE area = 'hill'", vec!["--rho", "0.1"]),
+        ("SELECT SUM(income) FILTER (WHERE income > 150) AS s FROM people", vec!["--rho", "0.1"]),
+        ("SELECT PERCENTILE(income, 0.25) AS q FROM people", vec!["--rho", "0.1", "--fresh"]),
+    ] {
+        let paid = federation.query("institute", sql, &how);
+        assert_eq!((&paid["repeat"], &paid["read_from"]), (&false.into(), &serde_json::Value::Null), "{sql}");
+    }
     // Flagged unless the noise is ten times its standard error.
     let faint = federation.query(
         "ministry",
         "SELECT POVERTY_HEADCOUNT(income, 50) AS h FROM people",
-        &["--rho", "1"],
+        &["--rho", "1", "--fresh"],
     );
     assert_eq!(faint["rows"][0]["h"]["noisy"], true, "nobody is poor: all noise");
 }

@@ -18,6 +18,9 @@ use crate::Coordinator;
 /// Most attempts at one question; nodes allow fewer by default.
 const MAX_ATTEMPTS: u32 = 100;
 
+/// Most releases of a family that are tried for a free answer.
+const MAX_CANDIDATES: usize = 8;
+
 /// A question that the planner may ask, with the coordinator's own plan of it.
 pub(crate) struct Asked {
     pub signed: v1::Signed,
@@ -111,21 +114,28 @@ impl Coordinator {
         Ok(Asked { spec_hash: Digest::of(&signed.body), signed, spec, plan })
     }
 
-    /// The published answer to this very question, or to an identical one that paid at least as much.
+    /// The release that answers this question: its own, or unless `fresh` one of the most accurate of its family
+    /// from which it follows.
     async fn published(&self, asked: &Asked, fresh: bool) -> Result<Option<v1::Release>, Refusal> {
-        let (spec_hash, key) = (asked.spec_hash, asked.repeat_key());
-        let found = self
-            .with_registry(move |registry| {
-                let same = registry.by_spec(&spec_hash)?;
-                if same.is_some() || fresh { Ok(same) } else { registry.by_key(&key) }
-            })
-            .await?;
-        let Some(bytes) = found else { return Ok(None) };
-        let evidence = v1::Evidence::decode(bytes.as_slice()).map_err(|_| Refusal::Internal)?;
-        let release = evidence.release.ok_or(Refusal::Internal)?;
-        let paid =
-            release.spec.as_ref().and_then(|spec| Spec::decode(&spec.body).ok()).ok_or(Refusal::Internal)?;
-        Ok((paid.rho >= asked.spec.rho).then_some(release))
+        let spec_hash = asked.spec_hash;
+        let own = self.with_registry(move |registry| registry.by_spec(&spec_hash)).await?;
+        if let Some(bytes) = own {
+            return Ok(Some(release(&bytes)?));
+        }
+        let family = asked.family();
+        let candidates = if fresh { 0 } else { MAX_CANDIDATES };
+        for rank in 0..candidates {
+            let found = self.with_registry(move |registry| registry.in_family(&family, rank)).await?;
+            let Some(bytes) = found else { break };
+            let release = release(&bytes)?;
+            let spec = release.spec.as_ref().and_then(|spec| Spec::decode(&spec.body).ok());
+            let spec = spec.ok_or(Refusal::Internal)?;
+            let published = plan(&self.manifest, &spec.sql, spec.rho).map_err(|_| Refusal::Internal)?;
+            if published.read_as(&self.manifest, &asked.plan).is_some() {
+                return Ok(Some(release));
+            }
+        }
+        Ok(None)
     }
 
     /// By the coordinator's own account: a courtesy that spares the nodes a question they would refuse.
@@ -145,9 +155,15 @@ impl Coordinator {
     }
 }
 
+/// The release of a registry's record.
+fn release(bytes: &[u8]) -> Result<v1::Release, Refusal> {
+    let evidence = v1::Evidence::decode(bytes).map_err(|_| Refusal::Internal)?;
+    evidence.release.ok_or(Refusal::Internal)
+}
+
 impl Asked {
-    /// What identical questions have in common, whoever asks and whatever they pay.
-    pub(crate) fn repeat_key(&self) -> Digest {
-        Digest::of(&lp(&[b"almoner/1/repeat", &self.spec.manifest_hash.0, self.spec.sql.as_bytes()]))
+    /// What questions that may answer each other have in common, whoever asks and whatever they pay.
+    pub(crate) fn family(&self) -> Digest {
+        Digest::of(&lp(&[b"almoner/1/family", &self.spec.manifest_hash.0, &self.plan.family().0]))
     }
 }

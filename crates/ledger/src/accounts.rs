@@ -12,14 +12,15 @@ use crate::registry_entry::{RegistryEntry, RegistryStep};
 pub(crate) struct Accounts {
     total: PicoRho,
     planners: BTreeMap<Name, PicoRho>,
-    by_key: HashMap<Digest, (u64, PicoRho)>,
+    /// The releases of each family, dearest first and newest first among equals.
+    families: HashMap<Digest, Vec<(PicoRho, u64)>>,
     published: HashMap<Digest, (u64, RegistryEntry)>,
     charged: HashMap<(Digest, u32), RegistryEntry>,
 }
 
 impl Accounts {
-    pub(crate) fn by_key(&self, key: &Digest) -> Option<u64> {
-        self.by_key.get(key).map(|(number, _)| *number)
+    pub(crate) fn in_family(&self, family: &Digest, rank: usize) -> Option<u64> {
+        self.families.get(family)?.get(rank).map(|(_, number)| *number)
     }
 
     pub(crate) fn by_spec(&self, spec_hash: &Digest) -> Option<u64> {
@@ -78,11 +79,10 @@ impl Accounts {
         self.total = entry.spent_total;
         self.planners.insert(entry.planner.clone(), entry.spent_planner);
         match entry.step {
-            RegistryStep::Publish { key, .. } => {
-                let dearest = self.by_key.get(&key).is_none_or(|(_, cost)| *cost <= entry.cost);
-                if dearest {
-                    self.by_key.insert(key, (number, entry.cost));
-                }
+            RegistryStep::Publish { family, .. } => {
+                let members = self.families.entry(family).or_default();
+                let rank = members.partition_point(|(cost, _)| *cost > entry.cost);
+                members.insert(rank, (entry.cost, number));
                 self.published.insert(entry.spec_hash, (number, entry.clone()));
             }
             RegistryStep::Charge { attempt } => {

@@ -81,15 +81,15 @@ impl Registry {
         })
     }
 
-    /// Records a release under `key` (what an identical repeat asks for) and the question it answers, and
-    /// ends the question's pending record in the same transaction. `cost` is what its attempt was charged;
+    /// Records a release under `family` (what the questions it may answer too have in common) and the question it
+    /// was released for, and ends the question's pending record in the same transaction. `cost` is what its attempt was charged;
     /// it is not charged again. The same release again changes nothing.
     ///
     /// # Errors
-    /// [`Refusal::Conflict`] when the question was published with other bytes, key, planner or price.
+    /// [`Refusal::Conflict`] when the question was published with other bytes, family, planner or price.
     pub fn publish(
         &self,
-        key: Digest,
+        family: Digest,
         spec_hash: Digest,
         planner: &Name,
         cost: PicoRho,
@@ -99,7 +99,7 @@ impl Registry {
         if release.len() > MAX_RELEASE_BYTES {
             return Err(Refusal::TooLarge("the release").into());
         }
-        let step = RegistryStep::Publish { key, release: Digest::of(release) };
+        let step = RegistryStep::Publish { family, release: Digest::of(release) };
         self.lock()?.record(step, spec_hash, planner, cost, now_s, |number, write| {
             if let Some(number) = number {
                 write
@@ -110,10 +110,11 @@ impl Registry {
         })
     }
 
-    /// The most accurate release under `key`: the dearest, and the newest of those.
-    pub fn by_key(&self, key: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
+    /// A release of `family`: at rank 0 the most accurate, which is the dearest and the newest of those; `None`
+    /// when there are no more.
+    pub fn in_family(&self, family: &Digest, rank: usize) -> Result<Option<Vec<u8>>, LedgerError> {
         let inner = self.lock()?;
-        inner.accounts.by_key(key).map(|number| inner.release(number)).transpose()
+        inner.accounts.in_family(family, rank).map(|number| inner.release(number)).transpose()
     }
 
     /// The release that answers the question `spec_hash`.

@@ -12,8 +12,8 @@ const LABEL: &str = "almoner/1/registry-entry";
 pub enum RegistryStep {
     /// A question was answered.
     Publish {
-        /// What an identical repeat of the question would ask for.
-        key: Digest,
+        /// What questions that it may answer too have in common.
+        family: Digest,
         /// SHA-256 of the release.
         release: Digest,
     },
@@ -44,15 +44,15 @@ pub struct RegistryEntry {
 }
 
 impl RegistryEntry {
-    /// The canonical bytes: `LP(label, "PUBLISH", key, release_hash, ...)` or
+    /// The canonical bytes: `LP(label, "PUBLISH", family, release_hash, ...)` or
     /// `LP(label, "CHARGE", attempt, ...)`, followed by `at_s, spec_hash, planner, cost, spent_total,
     /// spent_planner`; integers big-endian, `u64` but for the `u32` attempt.
     pub fn encode(&self) -> Vec<u8> {
         let attempt;
         let mut items: Vec<&[u8]> = vec![LABEL.as_bytes()];
         match &self.step {
-            RegistryStep::Publish { key, release } => {
-                items.extend([b"PUBLISH".as_slice(), &key.0, &release.0])
+            RegistryStep::Publish { family, release } => {
+                items.extend([b"PUBLISH".as_slice(), &family.0, &release.0])
             }
             RegistryStep::Charge { attempt: number } => {
                 attempt = number.to_be_bytes();
@@ -72,7 +72,7 @@ impl RegistryEntry {
         let mut reader = Reader::new(bytes, LABEL)?;
         let step = match reader.text()? {
             "PUBLISH" => {
-                RegistryStep::Publish { key: Digest(reader.array()?), release: Digest(reader.array()?) }
+                RegistryStep::Publish { family: Digest(reader.array()?), release: Digest(reader.array()?) }
             }
             "CHARGE" => RegistryStep::Charge { attempt: reader.u32()? },
             _ => return Err(DecodeError::Malformed("unknown type of entry")),

@@ -7,10 +7,10 @@ const MIN_BINS: usize = 2;
 const MAX_BINS: usize = 4096;
 
 /// Fraction bits of the coefficients before rounding.
-const FRACTION_BITS: u32 = 60;
+const FRACTION_BITS: u32 = 50;
 
 /// What a column's norm is near, in integer steps.
-const SCALE: u128 = 1 << 10;
+const SCALE: u64 = 1 << 10;
 
 /// The integer normalised square-root strategy for prefix sums (PROTOCOL D.4): release `y = S h` for a
 /// histogram `h`, where `S` is the lower triangular Toeplitz square root of the matrix of prefix sums with
@@ -28,17 +28,17 @@ impl Strategy {
     /// The strategy for so many bins, taken into `2..=4096`.
     pub fn new(bins: usize) -> Strategy {
         let bins = bins.clamp(MIN_BINS, MAX_BINS);
-        let mut f: Vec<u128> = vec![1 << FRACTION_BITS];
-        for k in 1..bins as u128 {
+        let mut f: Vec<u64> = vec![1 << FRACTION_BITS];
+        for k in 1..bins as u64 {
             let last = f.last().copied().unwrap_or_default();
             f.push(last * (2 * k - 1) / (2 * k));
         }
-        // norms[n] is that of a column with n + 1 entries; squares sum to less than 4 * 2^120.
-        let norms: Vec<u128> = f
+        // norms[n] is that of a column with n + 1 entries; squares sum to less than 4 * 2^100.
+        let norms: Vec<u64> = f
             .iter()
             .scan(0u128, |sum, f| {
-                *sum += f * f;
-                Some(sum.isqrt())
+                *sum += u128::from(*f) * u128::from(*f);
+                Some(sum.isqrt() as u64)
             })
             .collect();
         let entry = |row: usize, column: usize| {

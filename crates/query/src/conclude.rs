@@ -64,7 +64,10 @@ impl<'p> Conclusions<'p> {
             .zip(&self.scores)
             .map(|(column, factors)| match &column.value {
                 ColumnValue::Key(_)
-                | ColumnValue::Estimate { estimator: Estimator::Distribution { .. }, .. } => Vec::new(),
+                | ColumnValue::Estimate {
+                    estimator: Estimator::Distribution { .. } | Estimator::Read { .. },
+                    ..
+                } => Vec::new(),
                 ColumnValue::Estimate { estimator: Estimator::Scores { first, .. }, .. } => {
                     let terms: Vec<Term> = totals[*first..]
                         .iter()
@@ -109,6 +112,11 @@ impl Plan {
                 if *of == first =>
             {
                 statistics(summary).into_iter().map(|statistic| (column, statistic)).collect()
+            }
+            ColumnValue::Estimate { estimator: Estimator::Read { first: of, statistic }, .. }
+                if *of == first =>
+            {
+                vec![(column, *statistic)]
             }
             _ => Vec::new(),
         });
@@ -160,7 +168,9 @@ impl Plan {
                 spread(people, self.noise(*first, participants) * unit, approximately(range), *kind)
             }
             // Concluded from what is worked out once for all cells.
-            Estimator::Scores { .. } | Estimator::Distribution { .. } => Estimate::UNKNOWN,
+            Estimator::Scores { .. } | Estimator::Distribution { .. } | Estimator::Read { .. } => {
+                Estimate::UNKNOWN
+            }
         }
     }
 

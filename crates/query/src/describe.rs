@@ -96,6 +96,7 @@ impl Plan {
                 format!("{kind:?} from c{first} to c{}, range {}", first + 2, decimal(range))
             }
             Estimator::Distribution { first, summary } => format!("{} of c{first}...", named(summary)),
+            Estimator::Read { first, statistic } => format!("{statistic:?} of c{first}..."),
             Estimator::Scores { first, what, from, top } => {
                 format!("{what:?} of c{first}... at {from} of {top}")
             }

@@ -123,7 +123,7 @@ impl Plan {
                 let parts = self.score_factors(*first, *what, *from, *top);
                 (largest_error(parts.into_iter()) * self.noise_per_row(*first), magnitude)
             }
-            Estimator::Distribution { .. } => (simulated, magnitude),
+            Estimator::Distribution { .. } | Estimator::Read { .. } => (simulated, magnitude),
         }
     }
 

@@ -23,6 +23,7 @@ mod noise;
 mod parse;
 mod places;
 mod plan;
+mod published;
 mod question;
 mod refuse;
 mod source;

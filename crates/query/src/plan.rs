@@ -31,6 +31,8 @@ pub struct Plan {
 pub(crate) struct Draft {
     pub(crate) canonical: String,
     pub(crate) table: String,
+    /// Canonical text of WHERE.
+    pub(crate) condition: Option<String>,
     pub(crate) facts: Facts,
     pub(crate) keys: Vec<NamedKey>,
     pub(crate) cells: usize,
@@ -95,6 +97,10 @@ pub(crate) fn draft(manifest: &Manifest, sql: &str) -> Result<Draft, QueryError>
     Ok(Draft {
         canonical,
         table: question.table.name.clone(),
+        condition: question
+            .condition
+            .as_ref()
+            .map(|condition| canonical::expression(condition, question.table)),
         facts,
         keys: question
             .keys

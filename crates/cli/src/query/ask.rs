@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use almoner_api::v1;
 use almoner_coordinator::{VerifiedRelease, verify_release};
 use almoner_federation::{NodeId, QueryId};
-use almoner_query::{Answer, Plan, Spec};
+use almoner_query::{Answer, Plan, Spec, plan};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::cli_error::CliError;
@@ -25,6 +25,8 @@ pub(crate) struct Answered {
     pub release: VerifiedRelease,
     /// Published before, so that nothing was charged now.
     pub repeat: bool,
+    /// The question, in canonical SQL; the release may have been published for another.
+    pub question: String,
     /// Agencies of the manifest that did not take part.
     pub absent: Vec<NodeId>,
 }
@@ -119,13 +121,17 @@ fn check(planner: &Planner, asked: &Asked, answer: v1::Answer, fresh: bool) -> R
     use almoner_coordinator::EvidenceError;
     let release = answer.release.ok_or(EvidenceError::Malformed("release"))?;
     let release = verify_release(&planner.manifest, &release)?;
-    let same_question = release.spec == asked.spec;
-    let same_text = release.spec.sql == asked.spec.sql && release.spec.rho >= asked.spec.rho;
-    if !(same_question || answer.repeat && same_text && !fresh) {
-        return Err(EvidenceError::Plan.into());
-    }
-    let table = release.plan.answer(&release.total, release.participants.len() as u32)?;
+    let participants = release.participants.len() as u32;
+    let table = if release.spec == asked.spec {
+        release.plan.answer(&release.total, participants)?
+    } else {
+        // Published for another question, or before: this one's answer must follow from it.
+        let own = plan(&planner.manifest, &asked.spec.sql, asked.spec.rho)?;
+        let reading = release.plan.read_as(&planner.manifest, &own).filter(|_| answer.repeat && !fresh);
+        reading.ok_or(EvidenceError::Plan)?.answer(&release.total, participants)?
+    };
     let absent =
         planner.manifest.nodes().into_iter().filter(|node| !release.participants.contains(node)).collect();
-    Ok(Answered { answer: table, release, repeat: answer.repeat, absent })
+    let question = asked.spec.sql.clone();
+    Ok(Answered { answer: table, release, repeat: answer.repeat, question, absent })
 }

@@ -82,8 +82,12 @@ pub(crate) fn footer(planner: &Planner, answered: &Answered, left: Option<&Left>
         "intervals speak of the privacy noise alone, not of errors in the records".to_owned(),
         if answered.repeat {
             let published = published(answered.release.published_at_s);
+            let source = match read_from(answered) {
+                Some(question) => format!("read from the answer to {question:?}, published"),
+                None => "published".to_owned(),
+            };
             format!(
-                "cost: nothing, published {published} for rho {price}; --fresh asks the data as they are now"
+                "cost: nothing, {source} {published} for rho {price}; --fresh asks the data as they are now"
             )
         } else {
             format!("cost: rho {price} (epsilon {:.4} at delta {delta:e})", epsilon(price, delta))
@@ -101,6 +105,12 @@ pub(crate) fn footer(planner: &Planner, answered: &Answered, left: Option<&Left>
         ),
     });
     lines
+}
+
+/// The other question for which the release was published.
+fn read_from(answered: &Answered) -> Option<&str> {
+    let published = answered.release.spec.sql.as_str();
+    (published != answered.question).then_some(published)
 }
 
 /// A moment in UTC, to the minute.
@@ -220,7 +230,8 @@ fn as_json(planner: &Planner, answered: &Answered, left: Option<&Left>) -> Value
         })
         .collect();
     json!({
-        "question": answered.release.spec.sql,
+        "question": answered.question,
+        "read_from": read_from(answered),
         "query_id": answered.release.spec.query_id,
         "release": answered.release.spec_hash,
         "published_at_s": answered.release.published_at_s,

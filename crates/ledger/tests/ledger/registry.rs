@@ -11,35 +11,37 @@ fn pico(amount: u64) -> PicoRho {
     PicoRho::new(amount)
 }
 
-fn key(number: u64) -> Digest {
-    Digest::of(format!("key {number}").as_bytes())
+fn family(number: u64) -> Digest {
+    Digest::of(format!("family {number}").as_bytes())
 }
 
-/// Questions 1 and 2, charged and then published under one key; question 2 lost an attempt before.
+/// Questions 1 and 2, charged and then published in one family; question 2 lost an attempt before.
 fn filled(path: &Path) -> Registry {
     let registry = Registry::open(path).expect("a new registry");
     registry.charge(spec(1), 0, &name("tax"), pico(10), NOW, b"round one").expect("recorded");
-    registry.publish(key(1), spec(1), &name("tax"), pico(10), NOW, b"first answer").expect("published");
+    registry.publish(family(1), spec(1), &name("tax"), pico(10), NOW, b"first answer").expect("published");
     registry.charge(spec(2), 0, &name("health"), pico(5), NOW, b"lost").expect("recorded");
     registry.charge(spec(2), 1, &name("health"), pico(5), NOW, b"round two").expect("recorded");
     registry
-        .publish(key(1), spec(2), &name("health"), pico(5), NOW + 1, b"second answer")
+        .publish(family(1), spec(2), &name("health"), pico(5), NOW + 1, b"second answer")
         .expect("published");
     registry
 }
 
 #[test]
-fn a_publication_is_found_by_its_key_and_its_question_and_costs_once() {
+fn a_publication_is_found_by_its_family_and_its_question_and_costs_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("registry.db");
     let registry = filled(&path);
     let check = |registry: &Registry| {
         assert_eq!(
-            registry.by_key(&key(1)).expect("read").as_deref(),
+            registry.in_family(&family(1), 0).expect("read").as_deref(),
             Some(&b"first answer"[..]),
             "the dearest"
         );
-        assert_eq!(registry.by_key(&key(2)).expect("read"), None);
+        assert_eq!(registry.in_family(&family(1), 1).expect("read").as_deref(), Some(&b"second answer"[..]));
+        assert_eq!(registry.in_family(&family(1), 2).expect("read"), None);
+        assert_eq!(registry.in_family(&family(2), 0).expect("read"), None);
         assert_eq!(registry.by_spec(&spec(1)).expect("read").as_deref(), Some(&b"first answer"[..]));
         assert_eq!(registry.by_spec(&spec(3)).expect("read"), None);
         assert_eq!(registry.spent(&name("tax")).expect("read"), pico(10));
@@ -50,14 +52,14 @@ fn a_publication_is_found_by_its_key_and_its_question_and_costs_once() {
     };
     check(&registry);
     // Said again after a crash of the coordinator, nothing changes.
-    registry.publish(key(1), spec(1), &name("tax"), pico(10), NOW + 9, b"first answer").expect("the same");
+    registry.publish(family(1), spec(1), &name("tax"), pico(10), NOW + 9, b"first answer").expect("the same");
     registry.charge(spec(2), 1, &name("health"), pico(5), NOW + 9, b"round two").expect("the same");
     check(&registry);
     for other in [
-        registry.publish(key(1), spec(1), &name("tax"), pico(10), NOW, b"another answer"),
-        registry.publish(key(2), spec(1), &name("tax"), pico(10), NOW, b"first answer"),
-        registry.publish(key(1), spec(1), &name("health"), pico(10), NOW, b"first answer"),
-        registry.publish(key(1), spec(1), &name("tax"), pico(11), NOW, b"first answer"),
+        registry.publish(family(1), spec(1), &name("tax"), pico(10), NOW, b"another answer"),
+        registry.publish(family(2), spec(1), &name("tax"), pico(10), NOW, b"first answer"),
+        registry.publish(family(1), spec(1), &name("health"), pico(10), NOW, b"first answer"),
+        registry.publish(family(1), spec(1), &name("tax"), pico(11), NOW, b"first answer"),
         registry.charge(spec(2), 0, &name("health"), pico(6), NOW, b""),
         registry.charge(spec(2), 0, &name("tax"), pico(5), NOW, b""),
     ] {
@@ -73,8 +75,8 @@ fn a_publication_is_found_by_its_key_and_its_question_and_costs_once() {
     registry.charge(spec(2), 2, &name("health"), pico(5), NOW, b"").expect("another attempt costs again");
     assert_eq!(registry.spent_total().expect("read"), pico(25));
     // Of two that cost the same, the newer serves.
-    registry.publish(key(1), spec(7), &name("tax"), pico(10), NOW, b"third answer").expect("published");
-    assert_eq!(registry.by_key(&key(1)).expect("read").as_deref(), Some(&b"third answer"[..]));
+    registry.publish(family(1), spec(7), &name("tax"), pico(10), NOW, b"third answer").expect("published");
+    assert_eq!(registry.in_family(&family(1), 0).expect("read").as_deref(), Some(&b"third answer"[..]));
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn the_entries_are_the_leaves_of_the_tree() {
     assert_eq!(listed.iter().map(RegistryEntry::encode).collect::<Vec<_>>(), entries);
     let release = Digest::of(b"first answer");
     assert_eq!(listed[0].step, RegistryStep::Charge { attempt: 0 });
-    assert_eq!(listed[1].step, RegistryStep::Publish { key: key(1), release });
+    assert_eq!(listed[1].step, RegistryStep::Publish { family: family(1), release });
     assert_eq!((listed[1].at_s, listed[1].spec_hash, &listed[1].planner), (NOW, spec(1), &name("tax")));
     assert_eq!((listed[1].cost, listed[1].spent_total), (pico(10), pico(10)), "shown, not charged again");
     assert_eq!((listed[4].spent_total, listed[4].spent_planner), (pico(20), pico(10)));
@@ -116,7 +118,7 @@ fn a_round_that_was_charged_is_kept_until_its_question_is_published() {
     let registry = Registry::open(&copy).expect("reopens after a crash");
     assert_eq!(registry.pending(&spec(3)).expect("read").as_deref(), Some(&b"second attempt"[..]));
     assert_eq!(registry.pending(&spec(4)).expect("read"), None);
-    registry.publish(key(3), spec(3), &name("tax"), pico(1), NOW, b"answer").expect("published");
+    registry.publish(family(3), spec(3), &name("tax"), pico(1), NOW, b"answer").expect("published");
     assert_eq!(registry.pending(&spec(3)).expect("read"), None);
     assert_eq!(registry.spent(&name("tax")).expect("read"), pico(12), "both attempts were charged");
 }

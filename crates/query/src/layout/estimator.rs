@@ -1,7 +1,7 @@
 //! How an output follows from the released totals of its cell.
 
 use almoner_federation::Exact;
-use almoner_privacy::Spread;
+use almoner_privacy::{Spread, Statistic};
 use dashu::base::Abs;
 
 use crate::aggregate::{Multidimensional, Summary};
@@ -17,8 +17,24 @@ pub(crate) enum Estimator {
     Spread { first: usize, kind: Spread, range: Exact },
     /// Concluded from a distribution.
     Distribution { first: usize, summary: Summary },
+    /// Concluded from a distribution that was released for another question.
+    Read { first: usize, statistic: Statistic },
     /// Concluded from the deprivation scores `0..=top`, who reaches `from` being poor.
     Scores { first: usize, what: Multidimensional, from: u64, top: u64 },
+}
+
+impl Estimator {
+    /// A coordinate that it needs; those of one estimator all belong to one measure.
+    pub(crate) fn coordinate(&self) -> usize {
+        match self {
+            Estimator::Linear(terms) => terms.first().map_or(0, |(at, _)| *at),
+            Estimator::Ratio { terms, .. } => terms.first().map_or(0, |term| term.at),
+            Estimator::Spread { first, .. }
+            | Estimator::Distribution { first, .. }
+            | Estimator::Read { first, .. }
+            | Estimator::Scores { first, .. } => *first,
+        }
+    }
 }
 
 /// A coordinate's part in a ratio.

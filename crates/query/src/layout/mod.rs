@@ -4,6 +4,7 @@
 mod content;
 mod estimator;
 mod grid;
+mod reading;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub(crate) use self::content::{Binned, Content, Curve, Measure, Weight};
 pub(crate) use self::estimator::{Column, ColumnValue, Estimator, Term, squared_norm};
 pub(crate) use self::grid::MostSteps;
 use self::grid::{moments, poverty, sum, weight, weight_range};
+pub(crate) use self::reading::reading;
 use crate::QueryError;
 use crate::aggregate::{Aggregate, Degree, Measured};
 use crate::bins::pieces;
@@ -39,27 +41,7 @@ const MAX_SCORE: u64 = 4095;
 /// # Errors
 /// Measured values without a finite interval, and deprivation scores with too many levels.
 pub(crate) fn layout(question: &Question<'_>, most: MostSteps) -> Result<Layout, QueryError> {
-    let measured = question.outputs.iter().filter_map(|output| match &output.value {
-        OutputValue::Measured(measured) => Some(&**measured),
-        OutputValue::Key(_) => None,
-    });
-    let mut builder = Builder {
-        table: question.table,
-        most,
-        asked: measured.collect(),
-        layout: Layout { measures: Vec::new(), columns: Vec::new(), width: 0 },
-    };
-    for output in &question.outputs {
-        let value = match &output.value {
-            OutputValue::Key(key) => ColumnValue::Key(*key),
-            OutputValue::Measured(measured) => {
-                let (estimator, magnitude) = builder.estimator(measured, output.at)?;
-                ColumnValue::Estimate { estimator, magnitude }
-            }
-        };
-        builder.layout.columns.push(Column { name: output.name.clone(), value });
-    }
-    Ok(builder.layout)
+    Ok(Builder::of(question, most)?.layout)
 }
 
 struct Builder<'q> {
@@ -73,7 +55,32 @@ struct Builder<'q> {
 /// An estimator and the largest absolute value that one row can have.
 type Estimated = Result<(Estimator, Exact), QueryError>;
 
-impl Builder<'_> {
+impl<'q> Builder<'q> {
+    /// Everything that a question asks, laid out.
+    fn of(question: &'q Question<'_>, most: MostSteps) -> Result<Builder<'q>, QueryError> {
+        let measured = question.outputs.iter().filter_map(|output| match &output.value {
+            OutputValue::Measured(measured) => Some(&**measured),
+            OutputValue::Key(_) => None,
+        });
+        let mut builder = Builder {
+            table: question.table,
+            most,
+            asked: measured.collect(),
+            layout: Layout { measures: Vec::new(), columns: Vec::new(), width: 0 },
+        };
+        for output in &question.outputs {
+            let value = match &output.value {
+                OutputValue::Key(key) => ColumnValue::Key(*key),
+                OutputValue::Measured(measured) => {
+                    let (estimator, magnitude) = builder.estimator(measured, output.at)?;
+                    ColumnValue::Estimate { estimator, magnitude }
+                }
+            };
+            builder.layout.columns.push(Column { name: output.name.clone(), value });
+        }
+        Ok(builder)
+    }
+
     fn estimator(&mut self, measured: &Measured, at: Position) -> Estimated {
         match &measured.aggregate {
             Aggregate::Count(None) => match self.counted_by_a_value(measured) {
@@ -159,7 +166,11 @@ impl Builder<'_> {
     fn moment(&mut self, measured: &Measured, value: &Expr, at: Position) -> Estimated {
         let interval = range(value, self.table, at)?;
         let weight = weight_range(measured.weight.as_ref(), self.table, at)?;
-        let curve = self.curve(value, measured).unwrap_or(Curve::Linear);
+        let own = match &measured.aggregate {
+            Aggregate::Spread(..) => Curve::Quadratic,
+            _ => Curve::Linear,
+        };
+        let curve = self.curve(value, measured).unwrap_or(own).max(own);
         let (content, low, high) = moments(curve, value, &interval, weight, self.most);
         let whole = Exact::from(content.whole());
         let first = self.measure(content, measured);
@@ -207,7 +218,7 @@ impl Builder<'_> {
             }
             _ => None,
         });
-        let largest = largest.max().unwrap_or(degree);
+        let largest = largest.max().unwrap_or(degree).max(degree);
         let curve = largest.curve();
         let weight = weight_range(measured.weight.as_ref(), self.table, at)?;
         let (steps, weight) = poverty(curve, weight, self.most);

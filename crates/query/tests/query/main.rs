@@ -5,6 +5,7 @@ mod canonical;
 mod golden;
 mod hostile;
 mod noise;
+mod published;
 mod refusals;
 mod specs;
 
