@@ -139,11 +139,23 @@ impl<'a> Fit<'a> {
 
     /// `(line - median of the poor) / line`.
     pub(crate) fn median_gap(&self, line: f64) -> Option<f64> {
+        self.median_gap_at(line, 0.0)
+    }
+
+    /// The median gap if the median were so many people further up.
+    pub(crate) fn median_gap_at(&self, line: f64, people: f64) -> Option<f64> {
         let poor = self.below(line);
         if line <= 0.0 || poor <= 0.0 {
             return None;
         }
-        Some((line - self.value_at(poor / 2.0)?) / line)
+        Some((line - self.value_at(poor / 2.0 + people)?) / line)
+    }
+
+    /// The bins of the poor's median and of the line.
+    pub(crate) fn bins_of_the_poor(&self, line: f64) -> Option<(usize, usize)> {
+        let at_line =
+            self.bins.partition_point(|(_, high)| *high < line).min(self.bins.len().checked_sub(1)?);
+        Some((self.bin_at(self.below(line) / 2.0)?, at_line))
     }
 
     pub(crate) fn mean(&self) -> Option<f64> {

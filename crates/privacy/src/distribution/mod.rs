@@ -1,12 +1,14 @@
 //! Everything that is concluded from one release of a distribution: quantiles, poverty at any line,
 //! inequality. Post-processing only; it costs nothing and can be repeated by anyone with the same result.
 
+mod bootstrap;
 mod fit;
 
 use std::sync::Arc;
 
 use almoner_federation::Digest;
 
+use self::bootstrap::{Reading, Replicates, Tail};
 use self::fit::Fit;
 use crate::Strategy;
 use crate::estimate::{Estimate, Z};
@@ -45,6 +47,13 @@ pub enum Statistic {
 }
 
 impl Statistic {
+    /// Whether it speaks of the distribution's shape, so that people far out weigh more than others, or a line
+    /// that itself is noisy.
+    fn is_shape(self) -> bool {
+        use Statistic::{AtRisk, AtRiskGap, Gini, Lorenz, MedianGap, Palma};
+        matches!(self, AtRisk(_) | AtRiskGap(_) | MedianGap(_) | Gini | Palma | Lorenz(_))
+    }
+
     fn of(self, fit: &Fit<'_>) -> Option<f64> {
         let median = |share: f64| fit.quantile(0.5).map(|median| median * share);
         match self {
@@ -71,13 +80,19 @@ impl Statistic {
 /// error is then 4 %.
 const REPLICATES: usize = 400;
 
+/// Where the noise of a prefix sum is a larger part of all people than this, the upper tail is read in two ways.
+const HEAVY: f64 = 0.003;
+
+/// How much wider intervals of shape statistics get with the noise's part of all people, up to a quarter: the
+/// bootstrap cannot see all of the bias. Found by simulation (docs/accuracy.md).
+const WIDENING: f64 = 2.5;
+
 /// A way to conclude from releases of one shape: public bins and a known noise.
 pub struct Distribution {
     strategy: Arc<Strategy>,
     bins: Vec<(f64, f64)>,
     unit: f64,
-    /// Noise on the prefix sums, as it could have been.
-    replicates: Vec<Vec<f64>>,
+    replicates: Replicates,
 }
 
 impl Distribution {
@@ -92,114 +107,100 @@ impl Distribution {
         sd: f64,
         seed: Digest,
     ) -> Distribution {
-        let mut noise = Noise(u64::from_be_bytes(std::array::from_fn(|i| seed.0[i])));
         // Without noise all replicates are the same.
-        let pairs = if sd == 0.0 { 1 } else { REPLICATES / 2 };
-        let replicates = (0..pairs)
-            .flat_map(|_| {
-                let y: Vec<f64> = (0..strategy.bins()).map(|_| noise.normal() * sd).collect();
-                let plus: Vec<f64> = strategy.prefixes(&y).into_iter().map(|sum| sum * unit).collect();
-                // With each replicate its mirror image: what is odd in the noise averages out.
-                let minus = plus.iter().map(|sum| -sum).collect();
-                [plus, minus]
-            })
-            .collect();
+        let count = if sd == 0.0 { 2 } else { REPLICATES };
+        let replicates = Replicates::new(&strategy, sd, unit, count, seed);
         Distribution { strategy, bins, unit, replicates }
     }
 
     /// The statistics of one release, in the order of `wanted`.
     ///
-    /// A parametric bootstrap: the fitted distribution is released again with every replicate of the noise
-    /// and fitted anew. The standard deviation of what comes out is the standard error. Its mean, less what went
-    /// in, estimates the bias that fitting and non-linearity cause, and is taken off, but from quantiles.
+    /// A parametric bootstrap ([`Reading`]) tells standard errors and biases; a bias is taken off, but from
+    /// quantiles. Where noise is a visible part of all people, people whom the fit sees in the upper tail may be
+    /// noise: it is read with and without a tail that noise could feign; the value is the middle of both, the
+    /// interval reaches over both.
     pub fn estimates(&self, released: &[i64], wanted: &[Statistic]) -> Vec<Estimate> {
         let y: Vec<f64> = released.iter().map(|y| *y as f64).collect();
         let prefixes: Vec<f64> = self.strategy.prefixes(&y).into_iter().map(|sum| sum * self.unit).collect();
-        let fit = Fit::new(&self.bins, &prefixes);
-        let fitted = fit.prefixes();
-        let found: Vec<Option<f64>> = wanted.iter().map(|statistic| statistic.of(&fit)).collect();
-        let mut samples: Vec<Vec<f64>> = vec![Vec::with_capacity(self.replicates.len()); wanted.len()];
-        let mut noisy = vec![0.0; fitted.len()];
-        for replicate in &self.replicates {
-            for ((to, from), noise) in noisy.iter_mut().zip(fitted).zip(replicate) {
-                *to = from + noise;
-            }
-            let again = Fit::new(&self.bins, &noisy);
-            for (statistic, samples) in wanted.iter().zip(&mut samples) {
-                samples.extend(statistic.of(&again));
-            }
-        }
         let total = prefixes.last().copied().unwrap_or_default();
-        wanted
-            .iter()
-            .zip(found)
-            .zip(samples)
-            .map(|((statistic, found), samples)| match (statistic, found) {
-                // The last prefix sum itself: fitting would only bias it.
-                (Statistic::Total, _) => {
-                    let error = deviation(&samples).1;
-                    Estimate::checked(total, error, total - Z * error, total + Z * error)
+        let noise = self.replicates.typical();
+        let kept = Reading::new(&self.bins, &self.replicates, &prefixes, Tail::Kept, wanted);
+        let cut = (noise > HEAVY * total)
+            .then(|| Reading::new(&self.bins, &self.replicates, &prefixes, Tail::Cut, wanted));
+        let part = if total > 0.0 { (noise / total).min(0.25) } else { 0.25 };
+        let estimates = wanted.iter().enumerate().map(|(index, statistic)| match statistic {
+            // The last prefix sum itself: fitting would only bias it.
+            Statistic::Total => {
+                let error = kept.error(index);
+                Estimate::checked(total, error, total - Z * error, total + Z * error)
+            }
+            Statistic::Quantile(share) => self.quantile(&kept, index, *share, 1.0),
+            Statistic::RiskThreshold(share) => self.quantile(&kept, index, 0.5, *share),
+            _ => {
+                let read = kept.unbiased(index);
+                let read = cut.as_ref().map_or(read, |cut| between(read, cut.unbiased(index)));
+                let read = match statistic {
+                    Statistic::MedianGap(line) => self.median_gap(read, &kept, *line),
+                    Statistic::AtRiskGap(share) => {
+                        let median = kept.fit().quantile(0.5);
+                        median.map_or(read, |median| self.median_gap(read, &kept, median * share))
+                    }
+                    _ => read,
+                };
+                if cut.is_some() && statistic.is_shape() {
+                    widened(read, 1.0 + WIDENING * part)
+                } else {
+                    read
                 }
-                (_, None) => Estimate::UNKNOWN,
-                // Where replicates lose the statistic altogether, nothing bounds it.
-                (_, Some(found)) if samples.len() * 20 < self.replicates.len() * 19 => {
-                    Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY)
-                }
-                (Statistic::Quantile(share), Some(found)) => {
-                    self.quantile(&fit, *share, 1.0, found, &samples)
-                }
-                (Statistic::RiskThreshold(share), Some(found)) => {
-                    self.quantile(&fit, 0.5, *share, found, &samples)
-                }
-                (_, Some(found)) => unbiased(found, &samples),
-            })
-            .collect()
+            }
+        });
+        estimates.collect()
     }
 
     /// `scale` times a quantile, with Woodruff's interval (JASA 47, 1952): the values at which the distribution
     /// passes the share less and more the noise of the prefix sum there. It is right where people stand close
     /// together and where they stand far apart, which no standard error is.
-    fn quantile(&self, fit: &Fit<'_>, share: f64, scale: f64, found: f64, samples: &[f64]) -> Estimate {
-        let last = self.bins.len() - 1;
-        let ends = fit.bin_of(share).and_then(|bin| {
-            let noise: Vec<f64> =
-                self.replicates.iter().map(|noise| noise[bin] - share * noise[last]).collect();
-            fit.around(share, Z * deviation(&noise).1)
-        });
+    fn quantile(&self, reading: &Reading<'_>, index: usize, share: f64, scale: f64) -> Estimate {
+        let Some(found) = reading.found(index) else { return Estimate::UNKNOWN };
+        if reading.is_lost(index) {
+            return Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY);
+        }
+        let (fit, last) = (reading.fit(), self.bins.len() - 1);
+        let ends = fit
+            .bin_of(share)
+            .and_then(|bin| fit.around(share, Z * self.replicates.spread_at(bin, share, last)));
         ends.map_or(Estimate::UNKNOWN, |(low, high)| {
-            Estimate::checked(found, deviation(samples).1, low * scale, high * scale)
+            Estimate::checked(found, reading.error(index), low * scale, high * scale)
         })
     }
 }
 
-/// Mean and standard deviation.
-fn deviation(samples: &[f64]) -> (f64, f64) {
-    let mean = samples.iter().sum::<f64>() / samples.len() as f64;
-    let square = samples.iter().map(|sample| (sample - mean).powi(2)).sum::<f64>() / samples.len() as f64;
-    (mean, square.sqrt())
+impl Distribution {
+    /// The median gap's interval, no narrower than Woodruff's for the median of the poor at a fixed line.
+    fn median_gap(&self, read: Estimate, reading: &Reading<'_>, line: f64) -> Estimate {
+        let fit = reading.fit();
+        let Some(value) = read.value else { return read };
+        let Some((median, at_line)) = fit.bins_of_the_poor(line) else { return read };
+        let people = Z * self.replicates.spread_at(median, 0.5, at_line);
+        let (high, low) = (fit.median_gap_at(line, -people), fit.median_gap_at(line, people));
+        let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
+        Estimate::checked(value, read.standard_error, read.low.min(low), read.high.max(high))
+    }
 }
 
-/// A statistic less its bias, both learnt from its replicates.
-fn unbiased(found: f64, samples: &[f64]) -> Estimate {
-    let (mean, error) = deviation(samples);
-    let corrected = 2.0 * found - mean;
-    Estimate::checked(corrected, error, corrected - Z * error, corrected + Z * error)
+/// Between two readings of the same statistic.
+fn between(one: Estimate, other: Estimate) -> Estimate {
+    let (Some(a), Some(b)) = (one.value, other.value) else {
+        return if one.value.is_some() { one } else { other };
+    };
+    let squares = (one.standard_error.powi(2) + other.standard_error.powi(2)) / 2.0;
+    let error = (squares + (a - b).powi(2) / 4.0).sqrt();
+    Estimate::checked((a + b) / 2.0, error, one.low.min(other.low), one.high.max(other.high))
 }
 
-/// A small deterministic generator (SplitMix64) for replicates; it protects nobody.
-struct Noise(u64);
-
-impl Noise {
-    fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// The sum of twelve uniform numbers, less 6: near enough to normal for means and standard deviations,
-    /// and the same on every machine, as a logarithm would not be.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| (self.word() >> 11) as f64 / (1u64 << 53) as f64).sum::<f64>() - 6.0
-    }
+/// The same with an error and an interval `factor` times as large.
+fn widened(estimate: Estimate, factor: f64) -> Estimate {
+    let Some(value) = estimate.value else { return estimate };
+    let end = |end: f64| value + (end - value) * factor;
+    Estimate::checked(value, estimate.standard_error * factor, end(estimate.low), end(estimate.high))
 }
