@@ -18,6 +18,8 @@ pub(crate) enum CliError {
     File(#[from] almoner_federation::FileError),
     #[error(transparent)]
     Keys(#[from] crate::keys::KeysError),
+    #[error(transparent)]
+    Source(#[from] almoner_engine::SourceError),
     #[error("the node does not start")]
     Node(#[from] almoner_node::NodeError),
     #[error("the coordinator does not start")]

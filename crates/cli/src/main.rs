@@ -10,6 +10,7 @@ mod output;
 mod planner;
 mod query;
 mod serve;
+mod words;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -33,7 +34,7 @@ enum Command {
     /// Make and show keys and certificates.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Check a federation.toml and print the hash that every party pins.
+    /// Draft a federation.toml, or check it and print the hash that every party pins.
     #[command(subcommand)]
     Manifest(manifest::ManifestCommand),
     /// Run an agency's node.

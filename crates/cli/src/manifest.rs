@@ -1,6 +1,8 @@
 //! `almoner manifest`: what a federation.toml says, and the hash that pins it.
 
-use std::path::PathBuf;
+mod draft;
+
+use std::path::{Path, PathBuf};
 
 use almoner_federation::Manifest;
 use clap::Subcommand;
@@ -10,6 +12,8 @@ use crate::planner::read_text;
 
 #[derive(Subcommand)]
 pub(crate) enum ManifestCommand {
+    /// Draft a federation.toml from the headers of a folder's files, with everything else as a question.
+    Draft(draft::Draft),
     /// Check a manifest whole; print its hash and what it promises.
     Check {
         /// The federation.toml.
@@ -19,40 +23,46 @@ pub(crate) enum ManifestCommand {
 
 impl ManifestCommand {
     pub(crate) fn run(self) -> Result<(), CliError> {
-        let ManifestCommand::Check { file } = self;
-        let manifest = Manifest::parse(&read_text(&file)?, &file.display().to_string())?;
-        let policy = &manifest.policy;
-        println!("manifest_sha256 = \"{}\"", manifest.hash());
-        println!("federation      {} (epoch {})", manifest.federation, manifest.epoch);
-        println!("protects        one {} with all records at all agencies", manifest.unit.kind);
-        println!(
-            "total budget    rho {}, epsilon {:.3} at delta {:e}",
-            policy.total_rho,
-            almoner_privacy::epsilon(policy.total_rho, policy.delta),
-            policy.delta
-        );
-        println!(
-            "noise           honest shares {} of a quorum of {} ({} may collude); total noise {:.3} times a central curator's",
-            policy.honest_shares(),
-            policy.quorum,
-            policy.colluders,
-            (manifest.agencies.len() as f64 / f64::from(policy.honest_shares())).sqrt()
-        );
-        for agency in &manifest.agencies {
-            println!("agency          {:>4}  {:<24} {}", agency.node, agency.name, agency.legal_name);
+        match self {
+            ManifestCommand::Draft(draft) => draft.run(),
+            ManifestCommand::Check { file } => check(&file),
         }
-        for table in &manifest.tables {
-            println!(
-                "table           {}: {} columns, {} rows a {} at most, held by {} agencies, a {} at {} of them at most",
-                table.name,
-                table.columns.len(),
-                table.rows_per_unit,
-                manifest.unit.kind,
-                table.holders.len(),
-                manifest.unit.kind,
-                manifest.overlap(table)
-            );
-        }
-        Ok(())
     }
+}
+
+fn check(file: &Path) -> Result<(), CliError> {
+    let manifest = Manifest::parse(&read_text(file)?, &file.display().to_string())?;
+    let policy = &manifest.policy;
+    println!("manifest_sha256 = \"{}\"", manifest.hash());
+    println!("federation      {} (epoch {})", manifest.federation, manifest.epoch);
+    println!("protects        one {} with all records at all agencies", manifest.unit.kind);
+    println!(
+        "total budget    rho {}, epsilon {:.3} at delta {:e}",
+        policy.total_rho,
+        almoner_privacy::epsilon(policy.total_rho, policy.delta),
+        policy.delta
+    );
+    println!(
+        "noise           honest shares {} of a quorum of {} ({} may collude); total noise {:.3} times a central curator's",
+        policy.honest_shares(),
+        policy.quorum,
+        policy.colluders,
+        (manifest.agencies.len() as f64 / f64::from(policy.honest_shares())).sqrt()
+    );
+    for agency in &manifest.agencies {
+        println!("agency          {:>4}  {:<24} {}", agency.node, agency.name, agency.legal_name);
+    }
+    for table in &manifest.tables {
+        println!(
+            "table           {}: {} columns, {} rows a {} at most, held by {} agencies, a {} at {} of them at most",
+            table.name,
+            table.columns.len(),
+            table.rows_per_unit,
+            manifest.unit.kind,
+            table.holders.len(),
+            manifest.unit.kind,
+            manifest.overlap(table)
+        );
+    }
+    Ok(())
 }

@@ -36,6 +36,7 @@ mod columns;
 mod csv_file;
 mod error;
 mod folder;
+mod header;
 mod load;
 mod parquet_file;
 mod report;
@@ -45,5 +46,6 @@ mod source;
 mod value;
 
 pub use error::SourceError;
+pub use header::{HeaderColumn, HeaderType, header};
 pub use report::{ColumnReport, LoadReport, TableReport};
 pub use source::Source;

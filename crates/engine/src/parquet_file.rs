@@ -123,7 +123,7 @@ fn read_rows(
 
 /// What an Arrow type can say, with the units of a day for those that count time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+pub(crate) enum Class {
     Text,
     Decimal,
     Integer,
@@ -133,7 +133,7 @@ enum Class {
     Day { per_day: i64 },
 }
 
-fn class(kind: &DataType) -> Option<Class> {
+pub(crate) fn class(kind: &DataType) -> Option<Class> {
     const SECONDS: i64 = 86_400;
     match kind {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some(Class::Text),

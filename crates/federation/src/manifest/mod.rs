@@ -4,6 +4,7 @@
 mod check;
 mod columns;
 mod file;
+mod open;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -146,6 +147,10 @@ impl Manifest {
     /// # Errors
     /// Every problem found, each with its line and a remedy.
     pub fn parse(text: &str, file: &str) -> Result<Manifest, FileError> {
+        let questions = open::questions(text);
+        if !questions.is_empty() {
+            return Err(FileError { file: file.into(), problems: questions });
+        }
         let raw = parse_toml(text, file, "docs/manifest.md lists every field")?;
         check::check(raw, text, Digest::of(text.as_bytes()))
             .map_err(|problems| FileError { file: file.into(), problems })

@@ -9,7 +9,7 @@ use almoner_federation::Name;
 use csv::{Reader, ReaderBuilder, Trim};
 
 use crate::demo::DemoError;
-use crate::demo::folder::words::{agency_name, table_name};
+use crate::words::{agency_name, table_name};
 
 /// Each file becomes a process of its own.
 const MAX_FILES: usize = 32;

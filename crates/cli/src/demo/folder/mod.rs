@@ -6,7 +6,6 @@ mod column;
 mod files;
 mod questions;
 mod scan;
-mod words;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,6 +14,7 @@ use almoner_federation::{PicoRho, UnitKind};
 
 use crate::demo::DemoError;
 use crate::demo::scenario::Scenario;
+use crate::words::is_sql_name;
 use files::{DataFile, list};
 use scan::{Table, scan};
 
@@ -102,7 +102,7 @@ fn choose_unit(data: &Path, files: &[DataFile], asked: Option<&str>) -> Result<S
         None => UNIT_COLUMNS.into_iter().find(|name| everywhere(name)),
     };
     match found {
-        Some(name) if words::is_sql_name(name) => Ok(name.to_owned()),
+        Some(name) if is_sql_name(name) => Ok(name.to_owned()),
         Some(name) => Err(DemoError::Folder {
             path: data.to_owned(),
             message: format!("{name:?} is not an SQL name"),

@@ -7,9 +7,9 @@ use almoner_federation::PicoRho;
 use crate::demo::DemoError;
 use crate::demo::folder::column::{Kind, number};
 use crate::demo::folder::scan::{Table, for_each_row};
-use crate::demo::folder::words::is_plain;
 use crate::demo::scenario::Question;
 use crate::demo::truth::Truth;
+use crate::words::is_plain;
 
 const EACH: PicoRho = PicoRho::new(100_000_000_000);
 /// More than is left of the total after even one question of [`EACH`].

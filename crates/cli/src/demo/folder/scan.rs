@@ -8,7 +8,7 @@ use csv::StringRecord;
 use crate::demo::DemoError;
 use crate::demo::folder::column::{Facts, Kind, round_up};
 use crate::demo::folder::files::DataFile;
-use crate::demo::folder::words::is_sql_name;
+use crate::words::is_sql_name;
 
 /// The most that a manifest takes.
 const MAX_ROWS_PER_UNIT: u32 = 1_000;

@@ -11,25 +11,25 @@ const RESERVED: [&str; 43] = [
 ];
 
 /// Whether the manifest takes it as a name of a table or column.
-pub(super) fn is_sql_name(text: &str) -> bool {
+pub(crate) fn is_sql_name(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && !text.as_bytes()[0].is_ascii_digit()
 }
 
 /// Whether a question can use the name without quotes.
-pub(super) fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     is_sql_name(name) && !RESERVED.contains(&name.to_ascii_lowercase().as_str())
 }
 
 /// A table's name out of a file's name without its extension.
-pub(super) fn table_name(stem: &str) -> String {
+pub(crate) fn table_name(stem: &str) -> String {
     let name = slug(stem, '_', 60);
     if is_plain(&name) { name } else { format!("t_{name}") }
 }
 
 /// An agency's name out of a file's name without its extension.
-pub(super) fn agency_name(stem: &str) -> Name {
+pub(crate) fn agency_name(stem: &str) -> Name {
     let name = slug(stem, '-', 38);
     let parsed = name.parse().or_else(|_| format!("a-{name}").parse());
     parsed.expect("a slug of at most 38 characters behind a letter is a name")
