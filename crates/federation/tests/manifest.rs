@@ -141,3 +141,25 @@ fn all_mistakes_are_found_in_one_reading() {
     assert_eq!(refused("not toml at all [").problems.len(), 1);
     assert_eq!(refused("").problems.len(), 1);
 }
+
+#[test]
+fn every_open_question_is_listed_before_anything_else() {
+    let text = EXAMPLE
+        .replace("delta = 1e-9", "delta = 2.0")
+        .replace("kind = \"person\"", "kind = \"?\"")
+        .replace("rows_per_unit = 2", "rows_per_unit = \"?\"")
+        .replacen("legal_name = \"", "legal_name = \"?\" # \"", 1);
+    let problems = refused(&format!("planner_more = \"?\"\n{text}")).problems;
+    let said: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "planner_more is still a question",
+            "kind is still a question",
+            "legal_name of \"south\" is still a question",
+            "rows_per_unit of \"earnings\" is still a question"
+        ]
+    );
+    assert!(problems.iter().all(|problem| !problem.remedy.is_empty()));
+    assert_eq!(problems[0].line, 1);
+}

@@ -3,6 +3,7 @@
 mod bounds;
 mod common;
 mod formats;
+mod headers;
 mod input;
 mod measures;
 mod register;

@@ -16,6 +16,9 @@ const MAX_ENTRIES: usize = 10_000;
 const MAX_AGENCIES: usize = 5_000;
 const MAX_TABLES: usize = 200;
 
+/// What to do about too much of anything.
+const FEWER: &str = "draft from fewer files: those of one agency tell the columns";
+
 /// What a folder holds, by names alone.
 pub(super) struct Layout {
     /// In the order of their node numbers; empty when nothing says who they are.
@@ -64,50 +67,24 @@ impl Layout {
         let mut layout = Layout { agencies: named.to_vec(), tables: Vec::new(), ignored: Notes::default() };
         layout.ignore("", top.others);
         if top.files.is_empty() {
-            for agency in &top.folders {
-                layout.add_agency(agency, only)?;
-            }
-            if !named.is_empty() && !layout.tables.is_empty() {
+            if !named.is_empty() && !top.folders.is_empty() {
                 let message = format!("the subfolders of {} are its agencies", folder.display());
                 return Err(usage(message, "leave out --agencies"));
+            }
+            for agency in &top.folders {
+                layout.add_agency(agency, only)?;
             }
         } else {
             layout.add_files(top.files, "", None, only)?;
             layout.ignore("", top.folders.into_iter().map(|entry| format!("{}/", entry.name)));
         }
         layout.tables.sort_by(|a, b| a.name.cmp(&b.name));
-        layout.check(folder)?;
-        Ok(layout)
-    }
-
-    fn check(&self, folder: &Path) -> Result<(), CliError> {
-        let folder = folder.display();
-        let names: BTreeSet<&Name> = self.agencies.iter().collect();
-        let files: usize = self.tables.iter().map(|table| table.files.len()).sum();
-        if files == 0 {
-            let message = format!("{folder} holds no *.csv and no *.parquet file, nor do its subfolders");
-            return Err(usage(
-                message,
-                "export the tables as one of the two, with extensions in small letters",
-            ));
-        }
-        if names.len() != self.agencies.len() {
-            let message = format!("two agencies of {folder} would have the same name");
-            return Err(usage(message, "give them names that differ in letters or digits"));
-        }
-        if files > MAX_ENTRIES || names.len() > MAX_AGENCIES {
+        if layout.tables.is_empty() {
             let message =
-                format!("{folder} holds more than {MAX_ENTRIES} data files or {MAX_AGENCIES} agencies");
-            return Err(usage(message, "draft from fewer: those of one agency tell the columns"));
+                format!("{} holds no *.csv and no *.parquet file, nor do its subfolders", folder.display());
+            return Err(usage(message, "export its tables as such, with extensions in small letters"));
         }
-        if self.tables.len() > MAX_TABLES {
-            let message = format!("{folder} holds more than {MAX_TABLES} tables");
-            return Err(usage(
-                message,
-                "say --table NAME if all files are parts of one, or draft from fewer",
-            ));
-        }
-        Ok(())
+        Ok(layout)
     }
 
     /// A subfolder: tables as a node finds them, `TABLE.csv`, `TABLE.parquet` or `TABLE/` with such files.
@@ -116,6 +93,14 @@ impl Layout {
         let prefix = format!("{}/", folder.name);
         self.ignore(&prefix, listing.others);
         let agency = agency_name(&folder.name);
+        if self.agencies.len() >= MAX_AGENCIES {
+            let message = format!("there are more than {MAX_AGENCIES} subfolders with data");
+            return Err(usage(message, FEWER));
+        }
+        if self.agencies.contains(&agency) {
+            let message = format!("two subfolders would be the agency {agency}");
+            return Err(usage(message, "give them names that differ in letters or digits"));
+        }
         let mut found = !listing.files.is_empty();
         self.add_files(listing.files, &prefix, Some(&agency), only)?;
         for inner in listing.folders {
@@ -170,7 +155,19 @@ impl Layout {
         agency: Option<&Name>,
         parts: bool,
     ) -> Result<(), CliError> {
+        let total: usize = self.tables.iter().map(|table| table.files.len()).sum();
+        if total + files.len() > MAX_ENTRIES {
+            return Err(usage(format!("there are more than {MAX_ENTRIES} data files"), FEWER));
+        }
+        let full = self.tables.len() >= MAX_TABLES;
         match self.tables.iter_mut().find(|table| table.name == name) {
+            None if full => {
+                let message = format!("there would be more than {MAX_TABLES} tables");
+                return Err(usage(
+                    message,
+                    "say --table NAME if all files are parts of one, or draft from fewer",
+                ));
+            }
             None => {
                 self.tables.push(TableFiles { name, files, holders: agency.into_iter().cloned().collect() });
             }
@@ -179,10 +176,10 @@ impl Layout {
                 table.holders.extend(agency.cloned());
             }
             Some(table) => {
-                let message = format!(
-                    "{:?} and {:?} would both be the table {name}",
-                    table.files[0].shown, files[0].shown
-                );
+                // Agencies are added one after the other, so the last file is this one's.
+                let (one, other) = (table.files.last(), files.first());
+                let names = [one, other].map(|file| file.map_or("", |file| file.shown.as_str()));
+                let message = format!("{:?} and {:?} would both be the table {name}", names[0], names[1]);
                 return Err(usage(
                     message,
                     "rename or remove one, or say --table NAME if all files are parts of one",
@@ -204,7 +201,7 @@ impl Listing {
         }
         if entries.len() > MAX_ENTRIES {
             let message = format!("{} holds more than {MAX_ENTRIES} entries", folder.display());
-            return Err(usage(message, "draft from fewer: those of one agency tell the columns"));
+            return Err(usage(message, FEWER));
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         let mut listing = Listing::default();

@@ -64,7 +64,7 @@ fn draft_table<'a>(files: &'a TableFiles, answers: &Answers) -> Result<Result<Ta
     let mut columns: Vec<HeaderColumn> = Vec::new();
     let mut left_out = Notes::default();
     for (index, file) in files.files.iter().enumerate() {
-        let mut own = header(&file.path)?;
+        let own = header(&file.path)?;
         if let Some(unit) = &answers.unit {
             let times = own.iter().filter(|column| column.name.eq_ignore_ascii_case(unit)).count();
             if times != 1 {
@@ -72,8 +72,7 @@ fn draft_table<'a>(files: &'a TableFiles, answers: &Answers) -> Result<Result<Ta
                 return Ok(Err(format!("{}: {} has {times} {unit}", files.name, shown(&file.shown))));
             }
         }
-        own.retain(|column| wanted(&column.name, answers));
-        let own = declarable(own, &file.shown, &mut left_out);
+        let own = declarable(own, answers, &file.shown, &mut left_out);
         columns = if index == 0 { own } else { shared(columns, own, &file.shown, &mut left_out) };
     }
     if columns.len() > MAX_COLUMNS {
@@ -91,8 +90,13 @@ fn wanted(name: &str, answers: &Answers) -> bool {
     !answers.unit.as_ref().is_some_and(is) && (answers.columns.is_empty() || answers.columns.iter().any(is))
 }
 
-/// One file's columns without those that no manifest or node takes.
-fn declarable(own: Vec<HeaderColumn>, file: &str, left_out: &mut Notes) -> Vec<HeaderColumn> {
+/// One file's columns that are wanted, without those that no manifest or node takes.
+fn declarable(
+    own: Vec<HeaderColumn>,
+    answers: &Answers,
+    file: &str,
+    left_out: &mut Notes,
+) -> Vec<HeaderColumn> {
     let (mut once, mut twice) = (BTreeSet::new(), BTreeSet::new());
     for name in own.iter().map(|column| column.name.to_ascii_lowercase()) {
         if !once.insert(name.clone()) {
@@ -103,7 +107,9 @@ fn declarable(own: Vec<HeaderColumn>, file: &str, left_out: &mut Notes) -> Vec<H
     for (place, column) in own.into_iter().enumerate() {
         let name = shown(&column.name);
         let folded = column.name.to_ascii_lowercase();
-        let problem = if column.name.is_empty() {
+        let problem = if !wanted(&column.name, answers) {
+            continue;
+        } else if column.name.is_empty() {
             format!("column {} has no name", place + 1)
         } else if !is_sql_name(&column.name) {
             format!("{name} is no SQL name: use letters, digits and '_', beginning with a letter")

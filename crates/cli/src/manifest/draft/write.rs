@@ -15,6 +15,19 @@ const SECTOR: &str = "all";
 /// Most agencies whose numbers are listed, and most files of a table.
 const MAX_LISTED: usize = 12;
 
+/// What the parties' entries will look like.
+const EXAMPLE: &str = r#"
+# Here the entries of the parties, each as its `almoner keys` printed it, such as
+# [[agency]]
+# node = 1
+# name = "north"
+# legal_name = "Northern District"
+# sector = "all"
+# endpoint = "https://north.example:7001"
+# signing_key = "64 hexadecimal digits"
+# mask_key = "64 hexadecimal digits"
+"#;
+
 /// The whole federation.toml.
 pub(super) fn manifest(
     layout: &Layout,
@@ -27,8 +40,8 @@ pub(super) fn manifest(
         text += &declare(table, layout, answers);
     }
     text += &without_unit.comments("left out, because every table needs the unit's column");
-    text += &layout.ignored.comments("not read");
-    text
+    text += &layout.ignored.comments("not read, for it is no table's *.csv or *.parquet file");
+    text + EXAMPLE
 }
 
 fn head(layout: &Layout, answers: &Answers) -> String {
