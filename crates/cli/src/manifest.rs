@@ -2,12 +2,14 @@
 
 mod draft;
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use almoner_federation::Manifest;
 use clap::Subcommand;
 
 use crate::cli_error::CliError;
+use crate::output::print;
 use crate::planner::read_text;
 
 #[derive(Subcommand)]
@@ -32,17 +34,25 @@ impl ManifestCommand {
 
 fn check(file: &Path) -> Result<(), CliError> {
     let manifest = Manifest::parse(&read_text(file)?, &file.display().to_string())?;
+    print(&summary(&manifest))
+}
+
+/// What the manifest promises, in lines for its parties.
+fn summary(manifest: &Manifest) -> String {
     let policy = &manifest.policy;
-    println!("manifest_sha256 = \"{}\"", manifest.hash());
-    println!("federation      {} (epoch {})", manifest.federation, manifest.epoch);
-    println!("protects        one {} with all records at all agencies", manifest.unit.kind);
-    println!(
+    let mut text = String::new();
+    let _ = writeln!(text, "manifest_sha256 = \"{}\"", manifest.hash());
+    let _ = writeln!(text, "federation      {} (epoch {})", manifest.federation, manifest.epoch);
+    let _ = writeln!(text, "protects        one {} with all records at all agencies", manifest.unit.kind);
+    let _ = writeln!(
+        text,
         "total budget    rho {}, epsilon {:.3} at delta {:e}",
         policy.total_rho,
         almoner_privacy::epsilon(policy.total_rho, policy.delta),
         policy.delta
     );
-    println!(
+    let _ = writeln!(
+        text,
         "noise           honest shares {} of a quorum of {} ({} may collude); total noise {:.3} times a central curator's",
         policy.honest_shares(),
         policy.quorum,
@@ -50,10 +60,12 @@ fn check(file: &Path) -> Result<(), CliError> {
         (manifest.agencies.len() as f64 / f64::from(policy.honest_shares())).sqrt()
     );
     for agency in &manifest.agencies {
-        println!("agency          {:>4}  {:<24} {}", agency.node, agency.name, agency.legal_name);
+        let _ =
+            writeln!(text, "agency          {:>4}  {:<24} {}", agency.node, agency.name, agency.legal_name);
     }
     for table in &manifest.tables {
-        println!(
+        let _ = writeln!(
+            text,
             "table           {}: {} columns, {} rows a {} at most, held by {} agencies, a {} at {} of them at most",
             table.name,
             table.columns.len(),
@@ -64,5 +76,5 @@ fn check(file: &Path) -> Result<(), CliError> {
             manifest.overlap(table)
         );
     }
-    Ok(())
+    text
 }
