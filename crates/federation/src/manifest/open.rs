@@ -1,42 +1,52 @@
 //! Open questions: a field that says `"?"` waits for law, code book or the agencies. A draft marks with it what
 //! no file can tell, and no manifest holds while one is left, so that nobody runs by a default that nobody chose.
 
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::Problem;
-use crate::file_error::line_of;
 
 /// What an open question says. In a list it is a value like any other, because some code books have it.
 const MARK: &str = "?";
 
-/// Every open question of `text`, in the order of its lines; none when it is no TOML at all.
-pub(super) fn questions(text: &str) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if let Ok(table) = DeTable::parse(text) {
-        // The parser bounds how deep tables nest.
-        collect(table.get_ref(), text, &mut problems);
-    }
-    problems.sort_by_key(|problem| problem.line);
-    problems
+/// A question with the byte at which it stands.
+struct Open {
+    offset: usize,
+    message: String,
+    remedy: &'static str,
 }
 
-fn collect(table: &DeTable<'_>, text: &str, problems: &mut Vec<Problem>) {
+/// Every open question of `text`, in the order of its lines; none when it is no TOML at all.
+pub(super) fn questions(text: &str) -> Vec<Problem> {
+    let mut found = Vec::new();
+    if let Ok(table) = DeTable::parse(text) {
+        // The parser bounds how deep tables nest.
+        collect(table.get_ref(), &mut found);
+    }
+    found.sort_by_key(|open| open.offset);
+    // A draft may have very many, so that lines are counted once for all of them.
+    let (mut line, mut counted) = (1, 0);
+    let numbered = found.into_iter().map(|Open { offset, message, remedy }| {
+        line += text.as_bytes()[counted..offset].iter().filter(|byte| **byte == b'\n').count();
+        counted = offset;
+        Problem { line, message, remedy: remedy.into() }
+    });
+    numbered.collect()
+}
+
+fn collect(table: &DeTable<'_>, found: &mut Vec<Open>) {
     let named = |key: &str| table.get(key).and_then(|value| value.get_ref().as_str());
     let of = named("name").filter(|name| *name != MARK).map_or(String::new(), |name| format!(" of {name:?}"));
     for (key, value) in table {
         match value.get_ref() {
-            DeValue::String(word) if word == MARK => problems.push(Problem {
-                line: line_of(text, value.span().start),
+            DeValue::String(word) if word == MARK => found.push(Open {
+                offset: value.span().start,
                 message: format!("{}{of} is still a question", key.get_ref()),
-                remedy: remedy(key.get_ref()).into(),
+                remedy: remedy(key.get_ref()),
             }),
-            DeValue::Table(inner) => collect(inner, text, problems),
+            DeValue::Table(inner) => collect(inner, found),
             DeValue::Array(entries) => {
-                for inner in
-                    entries.iter().filter_map(|entry: &Spanned<DeValue<'_>>| entry.get_ref().as_table())
-                {
-                    collect(inner, text, problems);
+                for inner in entries.iter().filter_map(|entry| entry.get_ref().as_table()) {
+                    collect(inner, found);
                 }
             }
             _ => {}
