@@ -6,7 +6,7 @@ mod support;
 use almoner_api::{Refusal, to_signed, to_wire, v1};
 use almoner_federation::{Digest, NodeId, PicoRho};
 use almoner_query::{Plan, Spec};
-use almoner_secure_sum::{Collecting, Question, Ready, Roster, Signed};
+use almoner_secure_sum::{Collecting, Question, Ready, Ring, Roster, Signed};
 use std::sync::Arc;
 use support::client::{now_s, refusal};
 use support::{Federation, Setup, complaint};
@@ -73,6 +73,7 @@ impl Round {
             spec_hash: Digest::of(&signed.body),
             plan_hash: plan.hash(),
             cost: plan.price(),
+            ring: Ring::Z64,
             cells: plan.dimension(),
             attempt,
             quorum: 2,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use almoner_api::{signed, to_signed, v1};
 use almoner_federation::{Digest, Manifest, NodeId};
 use almoner_query::{Plan, Spec, plan};
-use almoner_secure_sum::{Context, Masked, Output, Question, Releasing, Roster};
+use almoner_secure_sum::{Context, Masked, Output, Question, Releasing, Ring, Roster};
 use thiserror::Error;
 
 use crate::Publication;
@@ -51,6 +51,8 @@ pub struct VerifiedRelease {
     pub plan: Plan,
     /// Who took part, ascending.
     pub participants: Vec<NodeId>,
+    /// How the masked vectors make the total.
+    pub ring: Ring,
     /// The noisy federation total.
     pub total: Vec<i64>,
     /// When it was published, seconds since 1970-01-01 UTC.
@@ -117,6 +119,7 @@ pub fn verify_release(manifest: &Manifest, release: &v1::Release) -> Result<Veri
         spec,
         plan,
         participants,
+        ring: question.ring,
         total: release.total.clone(),
         published_at_s: publication.published_at_s,
     })
@@ -144,9 +147,7 @@ pub fn verify_evidence(
         {
             return Err(EvidenceError::Sum);
         }
-        for (sum, cell) in sum.iter_mut().zip(masked.cells()) {
-            *sum = sum.wrapping_add(*cell);
-        }
+        verified.ring.combine(&mut sum, masked.cells());
     }
     let adds_up = sum.iter().zip(&verified.total).all(|(sum, total)| sum.cast_signed() == *total);
     if adds_up { Ok(verified) } else { Err(EvidenceError::Sum) }
@@ -164,6 +165,7 @@ pub(crate) fn question(manifest: &Manifest, plan: &Plan, spec_hash: Digest, atte
         spec_hash,
         plan_hash: plan.hash(),
         cost: plan.price(),
+        ring: Ring::Z64,
         cells: plan.dimension(),
         attempt,
         quorum: manifest.policy.quorum,

@@ -6,7 +6,7 @@ use almoner_federation::{Digest, QueryId};
 use almoner_ledger::{Reservation, StoredReady};
 use almoner_privacy::{NoiseSource, add_share};
 use almoner_query::Plan;
-use almoner_secure_sum::{Ready, RoundState, Signed};
+use almoner_secure_sum::{Ready, Ring, RoundState, Signed};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::{Instant, timeout};
 
@@ -110,6 +110,7 @@ impl Node {
                         ledger_root: position.root,
                         cost,
                         plan_hash,
+                        ring: Ring::Z64,
                         snapshot,
                     };
                     let ready = Signed::sign(ready, &signing);

@@ -47,6 +47,10 @@ pub enum CoordinatorFault {
     /// The context is about another question or attempt than the READY.
     #[error("the context is for another question or attempt")]
     Question,
+    /// The context combines the vectors in another ring than this node's READY says. What came of the
+    /// vectors then would be another function of them than the one that was noised and priced.
+    #[error("the context is for another ring than this node noised its vector for")]
+    Ring,
     /// This node is not among the participants.
     #[error("this node is not among the participants")]
     NotParticipant,
@@ -84,6 +88,9 @@ pub enum NodeFault {
     /// READY with another plan or price.
     #[error("planned or priced the question differently")]
     Plan,
+    /// READY with another ring.
+    #[error("noised its vector for another ring")]
+    Ring,
     /// A second, different READY for one attempt.
     #[error("sent two different READYs for one attempt")]
     TwoReadys,

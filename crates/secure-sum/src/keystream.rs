@@ -6,15 +6,16 @@
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
+use crate::Ring;
 use crate::schedule::Secret;
 
 /// Bytes of one chunk.
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// Cells of one chunk.
-const CHUNK_CELLS: usize = CHUNK_BYTES / 8;
+/// Words of one chunk.
+const CHUNK_WORDS: usize = CHUNK_BYTES / 8;
 
-/// Whether a stream is added or taken away.
+/// Whether a stream is added or taken away; among bits that is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sign {
     Plus,
@@ -31,15 +32,16 @@ impl Keystream {
         Keystream { buffer: Zeroizing::new(vec![0; CHUNK_BYTES]) }
     }
 
-    /// Adds the stream of `seed`, read as little-endian `u64`s, to `cells` modulo 2^64.
-    pub(crate) fn apply(&mut self, seed: &Secret, sign: Sign, cells: &mut [u64]) {
+    /// Adds the stream of `seed`, read as little-endian `u64`s, to `vector`, or takes it away, in `ring`.
+    pub(crate) fn apply(&mut self, seed: &Secret, ring: Ring, sign: Sign, vector: &mut [u64]) {
         let key = stream_key(seed);
-        for (chunk, cells) in (0u64..).zip(cells.chunks_mut(CHUNK_CELLS)) {
-            let (words, _) = self.chunk(&key, chunk, cells.len() * 8).as_chunks::<8>();
-            let words = words.iter().map(|word| u64::from_le_bytes(*word));
-            match sign {
-                Sign::Plus => cells.iter_mut().zip(words).for_each(|(c, w)| *c = c.wrapping_add(w)),
-                Sign::Minus => cells.iter_mut().zip(words).for_each(|(c, w)| *c = c.wrapping_sub(w)),
+        for (chunk, vector) in (0u64..).zip(vector.chunks_mut(CHUNK_WORDS)) {
+            let (stream, _) = self.chunk(&key, chunk, vector.len() * 8).as_chunks::<8>();
+            let pairs = vector.iter_mut().zip(stream.iter().map(|word| u64::from_le_bytes(*word)));
+            match (ring, sign) {
+                (Ring::Z64, Sign::Plus) => pairs.for_each(|(v, s)| *v = v.wrapping_add(s)),
+                (Ring::Z64, Sign::Minus) => pairs.for_each(|(v, s)| *v = v.wrapping_sub(s)),
+                (Ring::Gf2, Sign::Plus | Sign::Minus) => pairs.for_each(|(v, s)| *v ^= s),
             }
         }
     }

@@ -1,5 +1,6 @@
-//! From noisy cells to masked cells: `y_i = v_i + sum over neighbours j of sgn(i,j) mask_ij` modulo
-//! 2^64, with sgn = +1 when i < j (PROTOCOL A.5). Only masked cells leave a node.
+//! From noisy cells to masked cells: `y_i = v_i + sum over neighbours j of sgn(i,j) mask_ij` in the
+//! context's ring, with sgn = +1 when i < j, which among bits changes nothing (PROTOCOL A.5). Only masked
+//! cells leave a node.
 
 use almoner_federation::{DecodeError, Digest};
 use ring::digest::{Context as Hasher, SHA256};
@@ -8,7 +9,8 @@ use crate::graph::neighbours;
 use crate::keystream::{Keystream, Sign};
 use crate::{AcceptedContext, LocalFault, MAX_CELLS, PairRoots, SecureSumError, schedule};
 
-/// A masked vector: 1 to [`MAX_CELLS`] cells modulo 2^64, uniform to whoever lacks a mask.
+/// A masked vector: 1 to [`MAX_CELLS`] words of a ring, uniform to whoever lacks a mask. Which ring, the
+/// context says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Masked(Vec<u64>);
 
@@ -62,8 +64,9 @@ impl Masked {
     }
 }
 
-/// Masks `noisy`, which must be the cells that were charged for `accepted`. The same input gives the
-/// same bytes, so a retransmission needs no stored output.
+/// Masks `noisy`, which must be the words that were charged for `accepted`, in the ring of its context:
+/// that of the READY, for which they were noised. The same input gives the same bytes, so a
+/// retransmission needs no stored output.
 ///
 /// # Errors
 /// [`LocalFault::VectorLength`] for no cells or more than [`MAX_CELLS`]; [`LocalFault::PairRoots`] when
@@ -80,12 +83,12 @@ pub fn mask(noisy: &[i64], accepted: &AcceptedContext, roots: &PairRoots) -> Res
     for peer in neighbours(context, accepted.hash(), node) {
         let root = roots.with(peer).ok_or(LocalFault::PairRoots)?;
         let sign = if node < peer { Sign::Plus } else { Sign::Minus };
-        seeds.push((schedule::mask_seed(root, accepted.hash()), sign));
+        seeds.push((schedule::mask_seed(root, accepted.hash(), context.ring), sign));
     }
     let mut cells: Vec<u64> = noisy.iter().map(|cell| cell.cast_unsigned()).collect();
     let mut keystream = Keystream::new();
     for (seed, sign) in &seeds {
-        keystream.apply(seed, *sign, &mut cells);
+        keystream.apply(seed, context.ring, *sign, &mut cells);
     }
     Ok(Masked(cells))
 }

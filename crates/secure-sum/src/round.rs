@@ -77,6 +77,10 @@ impl NodeRound {
     /// Checks everything that PROTOCOL A.4 demands of a release. `now_s` is seconds since 1970.
     /// It changes nothing: the attempt is spent by [`NodeRound::charge`].
     ///
+    /// The context's ring must be the READY's. Otherwise a coordinator that all nodes agree with, so that
+    /// all masks cancel, could have vectors that were noised for a sum combined by XOR, or the other way
+    /// round: another function of the honest vectors than the one that was priced.
+    ///
     /// # Errors
     /// A signature or encoding that is not the coordinator's, a [`CoordinatorFault`], or a [`Refusal`].
     pub fn accept(
@@ -97,6 +101,9 @@ impl NodeRound {
         }
         if context.spec_hash != self.ready.spec_hash || context.attempt != self.ready.attempt {
             return Err(CoordinatorFault::Question.into());
+        }
+        if context.ring != self.ready.ring {
+            return Err(CoordinatorFault::Ring.into());
         }
         if let Some(node) = context.participants.iter().find(|node| roster.member(**node).is_none()) {
             return Err(CoordinatorFault::Stranger(*node).into());

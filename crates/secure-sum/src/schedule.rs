@@ -5,9 +5,12 @@ use almoner_federation::{Digest, FederationId, NodeId, lp};
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
 use zeroize::Zeroizing;
 
+use crate::Ring;
+
 const PAIR_SALT: &[u8] = b"almoner/1/pair-salt";
 const PAIR_ROOT: &[u8] = b"almoner/1/pair-root";
 const MASK_Z64: &[u8] = b"almoner/1/mask-z64";
+const MASK_GF2: &[u8] = b"almoner/1/mask-gf2";
 const GRAPH: &[u8] = b"almoner/1/graph";
 
 /// 32 secret bytes that are wiped when they go out of scope.
@@ -30,9 +33,14 @@ pub(crate) fn pair_root(
     expand(&Salt::new(HKDF_SHA256, &salt.0).extract(shared), &info)
 }
 
-/// `S_ij`: the key of one pair's mask in one context.
-pub(crate) fn mask_seed(root: &[u8; 32], ctx_hash: Digest) -> Secret {
-    expand(&Salt::new(HKDF_SHA256, &ctx_hash.0).extract(root), &lp(&[MASK_Z64]))
+/// `S_ij`: the key of one pair's mask in one context. The label is the ring's, so that two rings share
+/// no pad even if some context did not name its ring.
+pub(crate) fn mask_seed(root: &[u8; 32], ctx_hash: Digest, ring: Ring) -> Secret {
+    let label = match ring {
+        Ring::Z64 => MASK_Z64,
+        Ring::Gf2 => MASK_GF2,
+    };
+    expand(&Salt::new(HKDF_SHA256, &ctx_hash.0).extract(root), &lp(&[label]))
 }
 
 /// The key of the order in which the ring graph lines the participants up; public.

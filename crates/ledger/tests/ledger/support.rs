@@ -8,7 +8,7 @@ use std::sync::Arc;
 use almoner_federation::{Digest, Name, NodeId, PicoRho, QueryId, Signature, SigningKey, merkle};
 use almoner_ledger::{Charged, LedgerError, Limits, NodeLedger, Policy, Position, Reservation, StoredReady};
 use almoner_secure_sum::{
-    AcceptedContext, Context, Member, Message, NodeRound, Ready, Release, ReleaseRules, Roster, Signed,
+    AcceptedContext, Context, Member, Message, NodeRound, Ready, Release, ReleaseRules, Ring, Roster, Signed,
 };
 
 /// When all tests begin, Unix seconds.
@@ -111,6 +111,7 @@ impl Federation {
             ledger_root: Digest([0; 32]),
             cost: reservation.cost,
             plan_hash: Digest::of(b"plan"),
+            ring: Ring::Z64,
             snapshot: Digest::of(b"snapshot"),
         };
         let key = self.node.clone();
@@ -140,6 +141,7 @@ impl Federation {
             participants: vec![NodeId(1), NodeId(2), NodeId(3)],
             ready_root: merkle::root(&leaves),
             graph_degree: 2,
+            ring: Ring::Z64,
         };
         let release = Release {
             context: Signed::sign(context, &self.coordinator).as_signed().clone(),

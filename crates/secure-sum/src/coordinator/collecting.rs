@@ -83,6 +83,7 @@ impl Collecting {
             ready_root: merkle::root(&leaves(&readies)),
             graph_degree: graph_degree(found, self.question.colluders),
             participants,
+            ring: self.question.ring,
         };
         Ok(Releasing::new(self.roster, self.question, Signed::sign(context, key), readies))
     }

@@ -10,7 +10,7 @@ use almoner_federation::{Digest, NodeId, PicoRho};
 pub use collecting::Collecting;
 pub use releasing::{Evidence, Releasing, Total};
 
-use crate::{LocalFault, MAX_CELLS, NodeFault, Ready, Roster, SecureSumError, Signed, Verified};
+use crate::{LocalFault, MAX_CELLS, NodeFault, Ready, Ring, Roster, SecureSumError, Signed, Verified};
 
 /// What the coordinator asks in one attempt, and what every READY must agree with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,9 @@ pub struct Question {
     pub plan_hash: Digest,
     /// The plan's price.
     pub cost: PicoRho,
-    /// Cells of the vector, 1 to [`MAX_CELLS`].
+    /// The ring that every vector must be noised for, which is the plan's.
+    pub ring: Ring,
+    /// Words of the vector, 1 to [`MAX_CELLS`]: its cells, or a 64th of its bits, rounded up.
     pub cells: usize,
     /// The attempt.
     pub attempt: u32,
@@ -56,6 +58,9 @@ impl Question {
         }
         if ready.plan_hash != self.plan_hash || ready.cost != self.cost {
             return fault(NodeFault::Plan);
+        }
+        if ready.ring != self.ring {
+            return fault(NodeFault::Ring);
         }
         Ok(ready)
     }

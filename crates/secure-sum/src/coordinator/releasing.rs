@@ -59,6 +59,9 @@ impl Releasing {
         if context.spec_hash != question.spec_hash || context.attempt != question.attempt {
             return Err(CoordinatorFault::Question.into());
         }
+        if context.ring != question.ring {
+            return Err(CoordinatorFault::Ring.into());
+        }
         let size = context.participants.len() as u32;
         let (found, expected) = (context.graph_degree, graph_degree(size, question.colluders));
         if found != expected {
@@ -143,9 +146,7 @@ impl Releasing {
             Some(_) => return fault(NodeFault::TwoOutputs),
             None => {}
         }
-        for (sum, cell) in self.sum.iter_mut().zip(masked.cells()) {
-            *sum = sum.wrapping_add(*cell);
-        }
+        self.context.ring.combine(&mut self.sum, masked.cells());
         self.outputs.insert(node, output);
         Ok(Received::New)
     }
@@ -171,7 +172,9 @@ impl Releasing {
 /// The end of an attempt: the noisy total of the federation and what proves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Total {
-    /// The sum of the participants' noisy cells modulo 2^64, read as signed numbers.
+    /// The sum of the participants' noisy vectors in the context's ring. Words of
+    /// [`Ring::Z64`](crate::Ring::Z64) are signed numbers; those of [`Ring::Gf2`](crate::Ring::Gf2) hold 64
+    /// bits each, to be read back with `cast_unsigned`.
     pub cells: Vec<i64>,
     /// What anybody needs to check it.
     pub evidence: Evidence,

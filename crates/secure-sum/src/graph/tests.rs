@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
+use crate::Ring;
 
 fn vector() -> serde_json::Value {
     serde_json::from_str(include_str!("../../test_vec/release.json")).expect("the vector is JSON")
@@ -14,6 +15,7 @@ fn context(participants: Vec<NodeId>, graph_degree: u32) -> Context {
         participants,
         ready_root: Digest::of(b"root"),
         graph_degree,
+        ring: Ring::Z64,
     }
 }
 

@@ -4,10 +4,7 @@
 use almoner_federation::{DecodeError, Digest, NodeId, Reader, lp};
 
 use super::{Message, Signed};
-use crate::MAX_PARTICIPANTS;
-
-/// Bits of one cell in the ring of this protocol version.
-const RING_BITS: u32 = 64;
+use crate::{MAX_PARTICIPANTS, Ring};
 
 /// One release's context.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +21,8 @@ pub struct Context {
     pub ready_root: Digest,
     /// Neighbours of every node in the mask graph, as [`graph_degree`](crate::graph_degree) gives it.
     pub graph_degree: u32,
+    /// The ring in which the vectors are masked and added up, the one in every READY.
+    pub ring: Ring,
 }
 
 impl Context {
@@ -46,7 +45,7 @@ impl Message for Context {
             &participants,
             &self.ready_root.0,
             &self.graph_degree.to_be_bytes(),
-            &RING_BITS.to_be_bytes(),
+            &self.ring.bits().to_be_bytes(),
         ])
     }
 
@@ -59,10 +58,8 @@ impl Message for Context {
             participants: participants(items.bytes()?)?,
             ready_root: Digest(items.array()?),
             graph_degree: items.u32()?,
+            ring: Ring::of_bits(items.u32()?)?,
         };
-        if items.u32()? != RING_BITS {
-            return Err(DecodeError::Malformed("unknown ring width"));
-        }
         items.end()?;
         Ok(context)
     }

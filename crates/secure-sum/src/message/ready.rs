@@ -4,6 +4,7 @@
 use almoner_federation::{DecodeError, Digest, NodeId, PicoRho, Reader, lp};
 
 use super::Message;
+use crate::Ring;
 
 /// One node's READY for one attempt at one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub struct Ready {
     pub cost: PicoRho,
     /// The node's own plan, which holds the sensitivity and sigma of every block.
     pub plan_hash: Digest,
+    /// The ring that the vector was noised for; it is released in no other one.
+    pub ring: Ring,
     /// The data that the node answered from.
     pub snapshot: Digest,
 }
@@ -48,6 +51,7 @@ impl Message for Ready {
             &self.ledger_root.0,
             &self.cost.get().to_be_bytes(),
             &self.plan_hash.0,
+            &self.ring.bits().to_be_bytes(),
             &self.snapshot.0,
         ])
     }
@@ -65,6 +69,7 @@ impl Message for Ready {
             ledger_root: Digest(items.array()?),
             cost: PicoRho::new(items.u64()?),
             plan_hash: Digest(items.array()?),
+            ring: Ring::of_bits(items.u32()?)?,
             snapshot: Digest(items.array()?),
         };
         items.end()?;

@@ -18,26 +18,31 @@ fn bytes(text: &serde_json::Value) -> [u8; 32] {
 #[test]
 fn seed_and_stream_are_those_of_the_reference() {
     let vector = vector();
-    let seed = mask_seed(&bytes(&vector["K"]), Digest(bytes(&vector["ctx"])));
-    assert_eq!(*seed, bytes(&vector["seed"]));
+    for (ring, known) in [(Ring::Z64, &vector), (Ring::Gf2, &vector["gf2"])] {
+        let seed = mask_seed(&bytes(&vector["K"]), Digest(bytes(&vector["ctx"])), ring);
+        assert_eq!(*seed, bytes(&known["seed"]));
 
-    let mut cells = vec![0; 8193];
-    Keystream::new().apply(&seed, Sign::Plus, &mut cells);
-    let first: Vec<u64> = vector["first4_u64_le"].as_array().expect("a list").iter().map(word).collect();
-    assert_eq!(cells[..4], first);
-    assert_eq!(cells[8192], word(&vector["u64[8192]"]));
+        let mut words = vec![0; 8193];
+        Keystream::new().apply(&seed, ring, Sign::Plus, &mut words);
+        let first: Vec<u64> = known["first4_u64_le"].as_array().expect("a list").iter().map(word).collect();
+        assert_eq!(words[..4], first);
+        assert_eq!(words[8192], word(&known["u64[8192]"]));
+    }
 }
 
 #[test]
 fn a_stream_taken_away_leaves_what_was_there() {
     let seed = Secret::new([7; 32]);
     let cells: Vec<u64> = (0..20_000).map(|k| u64::MAX - k).collect();
-    for length in [1, 2, 8191, 8192, 8193, 16_384, 20_000] {
+    let lengths = [1, 2, 8191, 8192, 8193, 16_384, 20_000];
+    for (ring, length) in
+        [Ring::Z64, Ring::Gf2].into_iter().flat_map(|ring| lengths.map(|length| (ring, length)))
+    {
         let mut masked = cells[..length].to_vec();
         let mut keystream = Keystream::new();
-        keystream.apply(&seed, Sign::Plus, &mut masked);
+        keystream.apply(&seed, ring, Sign::Plus, &mut masked);
         assert!(masked.iter().zip(&cells).all(|(a, b)| a != b), "a zero word is a chance of 2^-64");
-        keystream.apply(&seed, Sign::Minus, &mut masked);
+        keystream.apply(&seed, ring, Sign::Minus, &mut masked);
         assert_eq!(masked, cells[..length]);
     }
 }
@@ -46,7 +51,7 @@ fn a_stream_taken_away_leaves_what_was_there() {
 fn the_stream_by_words_is_the_stream_by_cells() {
     let seed = Secret::new([9; 32]);
     let mut cells = vec![0; 10_000];
-    Keystream::new().apply(&seed, Sign::Plus, &mut cells);
+    Keystream::new().apply(&seed, Ring::Z64, Sign::Plus, &mut cells);
     let mut words = Vec::new();
     Keystream::new().words(&seed, |word| {
         words.push(word);
@@ -75,6 +80,7 @@ fn every_input_of_a_derivation_matters() {
     ] {
         assert_ne!(base, other);
     }
-    assert_ne!(mask_seed(&k, a), mask_seed(&k, b));
-    assert_ne!(mask_seed(&k, a), mask_seed(&l, a));
+    assert_ne!(mask_seed(&k, a, Ring::Z64), mask_seed(&k, b, Ring::Z64));
+    assert_ne!(mask_seed(&k, a, Ring::Z64), mask_seed(&l, a, Ring::Z64));
+    assert_ne!(mask_seed(&k, a, Ring::Z64), mask_seed(&k, a, Ring::Gf2));
 }

@@ -3,7 +3,7 @@
 use almoner_federation::{Digest, NodeId};
 use almoner_secure_sum::{
     Collecting, Context, CoordinatorFault, LocalFault, MAX_CELLS, Masked, NodeFault, Output, Question, Ready,
-    Received, Refusal, Releasing, SecureSumError, Signed, Verified,
+    Received, Refusal, Releasing, Ring, SecureSumError, Signed, Verified,
 };
 
 use crate::federation::{EXPIRY_S, Federation, IDS, NOW_S, no_signature, question, signing_key, sum};
@@ -85,6 +85,7 @@ fn a_ready_that_no_correct_node_sends_is_refused_and_its_sender_named() {
     assert_eq!(receive(Ready { attempt: 0, ..honest() }), blame(id, NodeFault::Question));
     assert_eq!(receive(Ready { plan_hash: other, ..honest() }), blame(id, NodeFault::Plan));
     assert_eq!(receive(Ready { cost: Default::default(), ..honest() }), blame(id, NodeFault::Plan));
+    assert_eq!(receive(Ready { ring: Ring::Gf2, ..honest() }), blame(id, NodeFault::Ring));
     assert_eq!(receive(Ready { expires_at_s: NOW_S, ..honest() }), blame(id, NodeFault::Expired));
     assert_eq!(receive(Ready { node: IDS[1], ..honest() }), blame(id, NodeFault::Sender));
 }
@@ -210,6 +211,14 @@ fn a_restarted_coordinator_sends_the_same_releases() {
     assert!(restore(question(4, 1), &context, &readies[1..]).is_err());
     let swapped: Vec<_> = readies.iter().rev().cloned().collect();
     assert!(restore(question(4, 1), &context, &swapped).is_err());
+    let other_ring = Question { ring: Ring::Gf2, ..question(4, 1) };
+    assert_eq!(refused(restore(other_ring, &context, &readies)), CoordinatorFault::Ring.into());
+    let relabelled = Context { ring: Ring::Gf2, ..Context::clone(before.context()) };
+    let relabelled = Signed::sign(relabelled, &federation.coordinator);
+    assert_eq!(
+        refused(restore(other_ring, relabelled.as_signed(), &readies)),
+        SecureSumError::Node { node: IDS[0], fault: NodeFault::Ring }
+    );
     let stricter = Question { quorum: 7, ..question(4, 1) };
     assert_eq!(
         refused(restore(stricter, &context, &readies)),

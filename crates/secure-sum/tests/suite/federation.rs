@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use almoner_federation::{Digest, NodeId, PicoRho, SigningKey};
 use almoner_secure_sum::{
     AcceptedContext, Collecting, MaskKey, Masked, Member, Message, NodeRound, Output, PairRoots, Question,
-    Ready, Release, ReleaseRules, Releasing, Roster, SecureSumError, Signed, Verified, mask,
+    Ready, Release, ReleaseRules, Releasing, Ring, Roster, SecureSumError, Signed, Verified, mask,
 };
 
 /// The time of every test, before any READY expires.
@@ -86,6 +86,7 @@ impl Federation {
             ledger_root: Digest::of(b"ledger"),
             cost: question.cost,
             plan_hash: question.plan_hash,
+            ring: question.ring,
             snapshot: Digest::of(format!("snapshot {id}").as_bytes()),
         }
     }
@@ -156,6 +157,7 @@ pub fn question(cells: usize, attempt: u32) -> Question {
         spec_hash: Digest::of(b"spec"),
         plan_hash: Digest::of(b"plan"),
         cost: PicoRho::new(5_000_000_000),
+        ring: Ring::Z64,
         cells,
         attempt,
         quorum: 3,
@@ -175,14 +177,20 @@ pub fn rules() -> ReleaseRules {
     }
 }
 
+/// Both rings.
+pub const RINGS: [Ring; 2] = [Ring::Z64, Ring::Gf2];
+
 /// The sum modulo 2^64, cell by cell, read as signed numbers.
 pub fn sum<'a>(vectors: impl IntoIterator<Item = &'a Masked>) -> Vec<i64> {
+    sum_in(Ring::Z64, vectors)
+}
+
+/// The sum in `ring`, word by word.
+pub fn sum_in<'a>(ring: Ring, vectors: impl IntoIterator<Item = &'a Masked>) -> Vec<i64> {
     let mut total: Vec<u64> = Vec::new();
     for vector in vectors {
         total.resize(vector.cells().len(), 0);
-        for (sum, cell) in total.iter_mut().zip(vector.cells()) {
-            *sum = sum.wrapping_add(*cell);
-        }
+        ring.combine(&mut total, vector.cells());
     }
     total.into_iter().map(u64::cast_signed).collect()
 }

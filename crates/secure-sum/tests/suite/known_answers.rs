@@ -6,7 +6,7 @@ use std::sync::Arc;
 use almoner_federation::{Digest, NodeId, PicoRho, SigningKey};
 use almoner_secure_sum::{
     Abort, Collecting, Context, MaskKey, Member, Message, NodeRound, Output, PairRoots, Question, Ready,
-    ReleaseRules, Roster, Signed, mask,
+    ReleaseRules, Ring, Roster, Signed, mask,
 };
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ fn mask_key(node: NodeId) -> MaskKey {
     MaskKey::from_bytes(&h(format!("mask key {node}")).0)
 }
 
-fn ready(node: NodeId) -> Ready {
+fn ready(node: NodeId, ring: Ring) -> Ready {
     Ready {
         spec_hash: Digest::of(b"spec"),
         manifest_hash: Digest::of(b"manifest"),
@@ -42,13 +42,26 @@ fn ready(node: NodeId) -> Ready {
         ledger_root: h(format!("ledger root {node}")),
         cost: PicoRho::new(5_000_000_000),
         plan_hash: Digest::of(b"plan"),
+        ring,
         snapshot: h(format!("snapshot {node}")),
     }
 }
 
 #[test]
-fn a_release_is_the_known_one_from_ready_to_output() {
-    let vector = vector();
+fn a_release_of_numbers_is_the_known_one_from_ready_to_total() {
+    let total = a_release_is_the_known_one(Ring::Z64, &vector()["z64"]);
+    assert!((0..).zip(&total).all(|(k, cell)| *cell == 18 * k - 3_000));
+}
+
+#[test]
+fn a_release_of_bits_is_the_known_one_from_ready_to_total() {
+    let total = a_release_is_the_known_one(Ring::Gf2, &vector()["gf2"]);
+    let word = |k: i64| (2 * k - 1_000) ^ (5 * k - 1_000) ^ (11 * k - 1_000);
+    assert!((0..).zip(&total).all(|(k, bits)| *bits == word(k)));
+}
+
+/// Runs the release and compares every byte on the way; returns the total.
+fn a_release_is_the_known_one(ring: Ring, vector: &Value) -> Vec<i64> {
     let coordinator = SigningKey::from_seed(&Digest::of(b"coordinator").0).expect("a seed of 32 bytes");
     let members = [2, 5, 9, 11].map(NodeId).map(|node| {
         let signing_key = signing(node).verifying_key();
@@ -61,6 +74,7 @@ fn a_release_is_the_known_one_from_ready_to_output() {
         spec_hash: Digest::of(b"spec"),
         plan_hash: Digest::of(b"plan"),
         cost: PicoRho::new(5_000_000_000),
+        ring,
         cells: 8_200,
         attempt: 1,
         quorum: 3,
@@ -77,7 +91,7 @@ fn a_release_is_the_known_one_from_ready_to_output() {
 
     let mut collecting = Collecting::new(roster.clone(), question).expect("a bounded question");
     for node in PARTICIPANTS {
-        let ready = Signed::sign(ready(node), &signing(node));
+        let ready = Signed::sign(ready(node, ring), &signing(node));
         let key = node.to_string();
         assert_eq!(hex::encode(ready.as_signed().bytes()), vector["ready"][&key]);
         assert_eq!(hex::encode(ready.as_signed().signature().0), vector["ready_signature"][&key]);
@@ -96,8 +110,9 @@ fn a_release_is_the_known_one_from_ready_to_output() {
         let release = releasing.release_for(node).expect("a participant");
         let proof: Vec<String> = release.proof.iter().map(Digest::to_string).collect();
         assert_eq!(serde_json::to_value(proof).expect("text"), vector["proof"][&key]);
-        let accepted =
-            NodeRound::prepared(ready(node)).accept(&release, &roster, &rules, 0).expect("an honest release");
+        let accepted = NodeRound::prepared(ready(node, ring))
+            .accept(&release, &roster, &rules, 0)
+            .expect("an honest release");
 
         let noisy: Vec<i64> = (0..8_200).map(|k| k * i64::from(node.0) - 1_000).collect();
         let roots = PairRoots::derive(&roster, node, &mask_key(node)).expect("honest keys");
@@ -121,7 +136,11 @@ fn a_release_is_the_known_one_from_ready_to_output() {
         releasing.receive(node, output.as_signed(), &masked).expect("an honest output");
     }
     let total = releasing.finish().expect("every output is in").cells;
-    assert!((0..).zip(&total).all(|(k, cell)| *cell == 18 * k - 3_000));
+    for (at, word) in vector["total"].as_object().expect("words by index") {
+        let at: usize = at.parse().expect("an index");
+        assert_eq!(total[at].cast_unsigned().to_string(), *word, "total, word {at}");
+    }
+    total
 }
 
 #[test]

@@ -7,3 +7,4 @@ mod known_answers;
 mod messages;
 mod model;
 mod release_checks;
+mod rings;

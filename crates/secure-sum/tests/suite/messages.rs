@@ -4,11 +4,11 @@ use std::fmt::Debug;
 
 use almoner_federation::{DecodeError, Digest, NodeId, PicoRho, lp};
 use almoner_secure_sum::{
-    Abort, Context, MAX_MESSAGE_BYTES, MAX_PARTICIPANTS, Message, Output, Ready, SecureSumError, Signed,
+    Abort, Context, MAX_MESSAGE_BYTES, MAX_PARTICIPANTS, Message, Output, Ready, Ring, SecureSumError, Signed,
 };
 use proptest::prelude::*;
 
-use crate::federation::{Federation, IDS, no_signature, question, signing_key};
+use crate::federation::{Federation, IDS, RINGS, no_signature, question, signing_key};
 
 fn context(participants: &[u32]) -> Context {
     Context {
@@ -18,6 +18,7 @@ fn context(participants: &[u32]) -> Context {
         participants: participants.iter().copied().map(NodeId).collect(),
         ready_root: Digest::of(b"root"),
         graph_degree: 3,
+        ring: Ring::Z64,
     }
 }
 
@@ -78,7 +79,7 @@ fn reads_only_itself<M: Message + PartialEq + Debug>(message: &M) {
         shorter[at].pop();
         assert!(M::decode(&joined(&shorter)).is_err(), "item {at} is shorter");
     }
-    for label in ["almoner/2/ctx", "almoner/1/query", "", "ALMONER/1/READY", "almoner/1/mask-z64"] {
+    for label in ["almoner/2/ctx", "almoner/1/query", "", "ALMONER/1/READY", "almoner/1/mask-gf2"] {
         let mut other = items.clone();
         other[0] = label.as_bytes().to_vec();
         assert_eq!(M::decode(&joined(&other)), Err(DecodeError::Label(M::LABEL)));
@@ -89,6 +90,8 @@ fn reads_only_itself<M: Message + PartialEq + Debug>(message: &M) {
 fn each_message_reads_only_its_own_bytes() {
     reads_only_itself(&ready());
     reads_only_itself(&context(&[1, 4, 5, 9]));
+    reads_only_itself(&Ready { ring: Ring::Gf2, ..ready() });
+    reads_only_itself(&Context { ring: Ring::Gf2, ..context(&[1, 4, 5, 9]) });
     reads_only_itself(&output());
     reads_only_itself(&abort());
 }
@@ -128,10 +131,20 @@ fn participants_are_strictly_ascending_and_within_bounds() {
 }
 
 #[test]
-fn only_this_versions_ring_and_statement_are_read() {
-    let mut narrow = items(&context(&[1, 4]).encode());
-    narrow[7] = 32u32.to_be_bytes().to_vec();
-    assert_eq!(Context::decode(&joined(&narrow)), Err(DecodeError::Malformed("unknown ring width")));
+fn only_this_versions_rings_and_statement_are_read() {
+    let unknown = DecodeError::Malformed("unknown ring width");
+    let (context, ready) = (items(&context(&[1, 4]).encode()), items(&ready().encode()));
+    for bits in [0u32, 1, 2, 32, 63, 64, 65, 128, 1 << 24, 64 << 24, u32::MAX] {
+        let known = match bits {
+            64 => Ok(Ring::Z64),
+            1 => Ok(Ring::Gf2),
+            _ => Err(unknown),
+        };
+        let (mut context, mut ready) = (context.clone(), ready.clone());
+        (context[7], ready[11]) = (bits.to_be_bytes().to_vec(), bits.to_be_bytes().to_vec());
+        assert_eq!(Context::decode(&joined(&context)).map(|context| context.ring), known, "{bits}");
+        assert_eq!(Ready::decode(&joined(&ready)).map(|ready| ready.ring), known, "{bits}");
+    }
     let mut weaker = items(&abort().encode());
     weaker[4] = b"never released, rarely will".to_vec();
     assert_eq!(Abort::decode(&joined(&weaker)), Err(DecodeError::Malformed("unknown statement")));
@@ -171,21 +184,23 @@ proptest! {
         (node, attempt) in (any::<u32>(), any::<u32>()),
         (expires_at_s, ledger_size, cost) in (any::<u64>(), any::<u64>(), any::<u64>()),
         nodes in prop::collection::btree_set(any::<u32>(), 2..50),
+        ring in prop::sample::select(&RINGS[..]),
     ) {
         let cost = PicoRho::new(cost);
-        let ready = Ready { node: NodeId(node), attempt, nonce, expires_at_s, ledger_size, cost, spec_hash: Digest(hash), ..ready() };
+        let ready = Ready { node: NodeId(node), attempt, nonce, expires_at_s, ledger_size, cost, spec_hash: Digest(hash), ring, ..ready() };
         prop_assert_eq!(Ready::decode(&ready.encode()), Ok(ready));
         let nodes: Vec<u32> = nodes.into_iter().collect();
-        let context = Context { attempt, graph_degree: node, ready_root: Digest(hash), ..context(&nodes) };
+        let context = Context { attempt, graph_degree: node, ready_root: Digest(hash), ring, ..context(&nodes) };
         prop_assert_eq!(Context::decode(&context.encode()), Ok(context));
     }
 
     /// Bytes near a message are refused or have that very encoding: nothing is read loosely.
     #[test]
     fn whatever_reads_encodes_to_the_same_bytes(
+        ring in prop::sample::select(&RINGS[..]),
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let mut bytes = context(&[1, 4, 5, 9]).encode();
+        let mut bytes = Context { ring, ..context(&[1, 4, 5, 9]) }.encode();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 
 use almoner_federation::Digest;
 use almoner_secure_sum::{
-    AcceptedContext, Context, Masked, NodeRound, Release, RoundState, SecureSumError, Signed, Step, mask,
+    AcceptedContext, Context, Masked, NodeRound, Question, Release, Ring, RoundState, SecureSumError, Signed,
+    Step, mask,
 };
 use proptest::prelude::*;
 
-use crate::federation::{EXPIRY_S, Federation, IDS, question, rules};
+use crate::federation::{EXPIRY_S, Federation, IDS, RINGS, question, rules};
 
 /// One thing that happens to the node's one attempt.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,7 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let release = 0..WORLD.releases.len();
+    let release = 0..WORLDS[0].releases.len();
     prop_oneof![
         6 => release.clone().prop_map(Event::Release),
         3 => release.prop_map(Event::Accept),
@@ -47,14 +48,18 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// The releases that a coordinator, honest or not, may send for the attempt.
 struct World {
+    ring: Ring,
     federation: Federation,
     /// Each with whether it keeps all rules.
     releases: Vec<(Release, bool)>,
 }
 
-static WORLD: LazyLock<World> = LazyLock::new(|| {
+/// One world for each ring, with the same number of releases.
+static WORLDS: LazyLock<[World; 2]> = LazyLock::new(|| RINGS.map(world));
+
+fn world(ring: Ring) -> World {
     let federation = Federation::new();
-    let asked = question(3, 1);
+    let asked = Question { ring, ..question(3, 1) };
     let honest = |participants: &[_]| {
         let releasing = federation.releasing(asked, participants, "");
         (Context::clone(releasing.context()), releasing.release_for(IDS[0]).expect("a participant"))
@@ -74,6 +79,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
         lie(|context| context.manifest_hash = Digest::of(b"other")),
         lie(|context| context.ready_root = Digest::of(b"other")),
         lie(|context| context.graph_degree = 2),
+        lie(|context| context.ring = other(context.ring)),
         lie(|context| _ = context.participants.pop()),
         lie(|context| _ = context.participants.remove(0)),
         lie(|context| context.participants.truncate(2)),
@@ -82,8 +88,15 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     ];
     let keeping = [all, five, four].map(|release| (release, true));
     let releases = keeping.into_iter().chain(lies.map(|release| (release, false))).collect();
-    World { federation, releases }
-});
+    World { ring, federation, releases }
+}
+
+fn other(ring: Ring) -> Ring {
+    match ring {
+        Ring::Z64 => Ring::Gf2,
+        Ring::Gf2 => Ring::Z64,
+    }
+}
 
 /// The model.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,6 +108,7 @@ enum Model {
 
 /// One node: what is durable, what is not, and everything that ever left it.
 struct Run {
+    world: &'static World,
     durable: RoundState,
     pending: Option<AcceptedContext>,
     now_s: u64,
@@ -103,12 +117,20 @@ struct Run {
 }
 
 impl Run {
-    fn new() -> Self {
-        Run { durable: RoundState::Prepared, pending: None, now_s: 0, model: Model::Open, sent: Vec::new() }
+    fn new(world: &'static World) -> Self {
+        Run {
+            world,
+            durable: RoundState::Prepared,
+            pending: None,
+            now_s: 0,
+            model: Model::Open,
+            sent: Vec::new(),
+        }
     }
 
     fn round(&self) -> NodeRound {
-        let ready = WORLD.federation.signed_ready(IDS[0], &question(3, 1), "");
+        let asked = Question { ring: self.world.ring, ..question(3, 1) };
+        let ready = self.world.federation.signed_ready(IDS[0], &asked, "");
         NodeRound::restore(ready.as_signed().bytes(), self.durable).expect("a persisted READY")
     }
 
@@ -117,10 +139,10 @@ impl Run {
     }
 
     fn accept(&self, at: usize) -> Result<AcceptedContext, SecureSumError> {
-        let accepted =
-            self.round().accept(&WORLD.releases[at].0, &WORLD.federation.roster, &rules(), self.now_s);
-        let hash = Digest::of(WORLD.releases[at].0.context.bytes());
-        assert_eq!(accepted.is_ok(), WORLD.releases[at].1 && self.may_release(hash));
+        let (release, keeping) = &self.world.releases[at];
+        let accepted = self.round().accept(release, &self.world.federation.roster, &rules(), self.now_s);
+        let hash = Digest::of(release.context.bytes());
+        assert_eq!(accepted.is_ok(), *keeping && self.may_release(hash));
         accepted
     }
 
@@ -139,7 +161,7 @@ impl Run {
         let Ok(step) = charged else { return };
         self.persist(step);
         self.model = Model::Spent(accepted.hash());
-        let roots = WORLD.federation.roots(IDS[0]);
+        let roots = self.world.federation.roots(IDS[0]);
         self.sent.push((accepted.hash(), mask(&[1, -2, 3], accepted, roots).expect("its own roots")));
     }
 
@@ -208,9 +230,10 @@ proptest! {
 
     #[test]
     fn no_sequence_of_events_gives_two_contexts_or_an_output_of_a_dead_attempt(
+        ring in 0..2usize,
         events in prop::collection::vec(event(), 1..40),
     ) {
-        let mut run = Run::new();
+        let mut run = Run::new(&WORLDS[ring]);
         events.into_iter().for_each(|event| run.happens(event));
     }
 }

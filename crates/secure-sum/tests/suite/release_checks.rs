@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use almoner_federation::{Digest, NodeId, merkle};
 use almoner_secure_sum::{
-    AcceptedContext, Context, CoordinatorFault, LocalFault, Message, NodeRound, Refusal, Release,
-    ReleaseRules, RoundState, SecureSumError, Signed, Step, graph_degree,
+    AcceptedContext, Context, CoordinatorFault, LocalFault, Message, NodeRound, Question, Refusal, Release,
+    ReleaseRules, Ring, RoundState, SecureSumError, Signed, Step, graph_degree,
 };
 
 use crate::federation::{EXPIRY_S, Federation, IDS, NOW_S, no_signature, question, rules, signing_key};
@@ -40,6 +40,25 @@ fn another_question_attempt_or_manifest_is_refused() {
     assert_eq!(verdict(|context, _| context.spec_hash = other), fault(CoordinatorFault::Question));
     assert_eq!(verdict(|context, _| context.attempt = 2), fault(CoordinatorFault::Question));
     assert_eq!(verdict(|context, _| context.manifest_hash = other), fault(CoordinatorFault::Manifest));
+}
+
+#[test]
+fn vectors_that_were_noised_for_one_ring_are_not_released_in_the_other() {
+    assert_eq!(verdict(|context, _| context.ring = Ring::Gf2), fault(CoordinatorFault::Ring));
+    // A coordinator that takes the question for one about bits, though every READY says numbers.
+    let federation = Federation::new();
+    for (noised, asked) in [(Ring::Z64, Ring::Gf2), (Ring::Gf2, Ring::Z64)] {
+        let honest = Question { ring: noised, ..question(1, 1) };
+        let releasing = federation.releasing(honest, &IDS, "");
+        let context = Context { ring: asked, ..Context::clone(releasing.context()) };
+        let context = Signed::sign(context, &federation.coordinator).as_signed().clone();
+        for id in IDS {
+            let release = releasing.release_for(id).expect("a participant");
+            let lie = Release { context: context.clone(), ..release.clone() };
+            assert_eq!(federation.accept(id, &honest, "", &lie), fault(CoordinatorFault::Ring));
+            assert!(federation.accept(id, &honest, "", &release).is_ok());
+        }
+    }
 }
 
 #[test]
@@ -79,7 +98,7 @@ fn a_forged_inclusion_proof_is_refused() {
 fn another_ready_in_this_nodes_place_is_refused() {
     let (federation, asked) = (Federation::new(), question(1, 1));
     let leaf = |id: NodeId, attempt: u32, draw: &str| {
-        let question = almoner_secure_sum::Question { attempt, ..asked };
+        let question = Question { attempt, ..asked };
         merkle::leaf_hash(federation.signed_ready(id, &question, draw).as_signed().bytes())
     };
     for (why, replacement) in [
@@ -222,7 +241,7 @@ fn a_token_charges_the_attempt_it_was_made_for() {
     let release = federation.releasing(asked, &IDS, "").release_for(IDS[0]).expect("a participant");
     let accepted = federation.accept(IDS[0], &asked, "", &release).expect("honest");
     for (id, attempt, draw) in [(IDS[1], 1, ""), (IDS[0], 2, ""), (IDS[0], 1, "rolled back")] {
-        let question = almoner_secure_sum::Question { attempt, ..asked };
+        let question = Question { attempt, ..asked };
         let other = NodeRound::prepared(federation.ready(id, &question, draw));
         assert_eq!(other.charge(&accepted, NOW_S), Err(LocalFault::OtherAttempt.into()));
     }
