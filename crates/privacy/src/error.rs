@@ -26,6 +26,18 @@ pub enum PrivacyError {
     /// The noise scale is not one that may be priced or drawn.
     #[error("the noise scale lies outside its permitted range")]
     Sigma,
+    /// The flip probability is not one that may be priced or drawn.
+    #[error("the flip probability of a sketch must lie between 2^-64 and 1/2")]
+    Flip,
+    /// A sketch was planned in which no person can be counted.
+    #[error("a person must be in at least one bucket of a sketch")]
+    NoBucket,
+    /// The planner offered too little rho for a sketch.
+    #[error(
+        "the offered rho is too small for a distinct count: offer at least 0.0000005 for every cell a person \
+         can be in, or ask for fewer cells"
+    )]
+    SketchTooNoisy,
     /// The operating system gave no randomness.
     #[error("the system's random source failed")]
     RandomSource,

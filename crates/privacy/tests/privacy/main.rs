@@ -8,4 +8,5 @@ mod epsilon;
 mod prices;
 mod sampler;
 mod shares;
+mod sketch;
 mod statistics;

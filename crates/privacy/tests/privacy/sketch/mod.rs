@@ -1,0 +1,3 @@
+//! The sketch for distinct counts.
+
+mod cost;
