@@ -73,6 +73,23 @@ impl NoiseSource {
         Ok(byte)
     }
 
+    /// The next eight bytes of the stream as one integer, the lowest first.
+    pub(crate) fn word(&mut self) -> Result<u64, PrivacyError> {
+        if self.used == BLOCK {
+            self.refill()?;
+        }
+        if let Some(bytes) = self.block[self.used..].first_chunk_mut() {
+            self.used += size_of::<u64>();
+            return Ok(u64::from_le_bytes(std::mem::take(bytes)));
+        }
+        // The block ends within the integer.
+        let mut bytes = [0; size_of::<u64>()];
+        for byte in &mut bytes {
+            *byte = self.byte()?;
+        }
+        Ok(u64::from_le_bytes(bytes))
+    }
+
     #[cold]
     fn refill(&mut self) -> Result<(), PrivacyError> {
         if let Some(failure) = self.failed {
@@ -181,6 +198,22 @@ mod tests {
             let drawn: Vec<u8> = (0..BLOCK).map(|_| source.byte().expect("healthy")).collect();
             assert_eq!(drawn, block);
             assert!(source.block.iter().all(|byte| *byte == 0));
+        }
+    }
+
+    #[test]
+    fn integers_are_made_of_the_next_eight_bytes_across_blocks_too() {
+        let stream = || NoiseSource::insecure_for_tests(counting(0)).expect("healthy");
+        for before in [0, 3, 8] {
+            let (mut bytes, mut words) = (stream(), stream());
+            for _ in 0..before {
+                assert_eq!(bytes.byte(), words.byte());
+            }
+            for _ in 0..BLOCK / 8 + 2 {
+                let expected = [0; 8].map(|_: u8| bytes.byte().expect("healthy"));
+                assert_eq!(words.word(), Ok(u64::from_le_bytes(expected)));
+                assert!(words.block[..words.used].iter().all(|byte| *byte == 0));
+            }
         }
     }
 }

@@ -14,5 +14,7 @@
 mod fixed;
 mod flips;
 mod loss;
+mod noise;
 
 pub use flips::{Flips, flips, flips_price};
+pub use noise::add_flips;

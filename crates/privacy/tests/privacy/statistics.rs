@@ -14,6 +14,15 @@ pub fn chi_square_limit(freedom: usize) -> f64 {
 /// What a standard normal variable passes in absolute value with probability 5.7e-7.
 pub const FIVE_SIGMA: f64 = 5.0;
 
+/// Whether `hits` of `trials` independent events of probability `0 < p < 1` are no surprise: false with
+/// probability below 1.1e-6 when they are that (Chernoff: as many or more, and as few or fewer, have
+/// probability at most `exp(-trials KL(hits/trials || p))` each).
+pub fn is_plausible(hits: u64, trials: u64, p: f64) -> bool {
+    let (hits, trials) = (hits as f64, trials as f64);
+    let part = |found: f64, expected: f64| if found > 0.0 { found * (found / expected).ln() } else { 0.0 };
+    part(hits, trials * p) + part(trials - hits, trials * (1.0 - p)) < TAIL
+}
+
 /// Probabilities of the discrete Gaussian on `-reach..=reach`, with a tail beyond it below 1e-30.
 pub struct Truth {
     pub reach: i64,

@@ -1,3 +1,4 @@
 //! The sketch for distinct counts.
 
 mod cost;
+mod flips;
