@@ -23,6 +23,9 @@ pub const ALMONER: &str = env!("CARGO_BIN_EXE_almoner");
 /// How long a process may take to listen.
 const START: Duration = Duration::from_secs(60);
 
+/// Stands in a constitution for the line that names the agencies' sketch key.
+pub const SKETCH_KEY: &str = "@sketch-key@\n";
+
 /// What a federation is made of.
 pub struct Setup {
     /// `[unit]` and `[policy]` tables.
@@ -140,7 +143,18 @@ impl Federation {
             }
         }
         drop(sockets);
-        let manifest = format!("{manifest}{}\n{}", setup.constitution, setup.tables);
+        let constitution = if setup.constitution.contains(SKETCH_KEY) {
+            let first = at(&format!("keys/{}", setup.agencies[0].name));
+            let line = String::from_utf8(run(&["keys", "sketch", &first]).stdout).expect("UTF-8");
+            for other in &setup.agencies[1..] {
+                let to = at(&format!("keys/{}/sketch.key", other.name));
+                std::fs::copy(format!("{first}/sketch.key"), to).expect("a copy of the key");
+            }
+            setup.constitution.replace(SKETCH_KEY, &line)
+        } else {
+            setup.constitution.clone()
+        };
+        let manifest = format!("{manifest}{constitution}\n{}", setup.tables);
         std::fs::write(dir.path().join("federation.toml"), &manifest).expect("the manifest");
         let manifest = Manifest::parse(&manifest, "federation.toml").expect("the setup's manifest is sound");
 

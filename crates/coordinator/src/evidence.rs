@@ -90,10 +90,7 @@ pub fn verify_release(manifest: &Manifest, release: &v1::Release) -> Result<Veri
     let question = question(manifest, &plan, Digest::of(&asked.body), attempt);
     let round = Releasing::restore(roster.clone(), question, &context, &readies).map_err(|_| Round)?;
     let participants = round.context().participants.clone();
-    let table = manifest.table(plan.table()).ok_or(EvidenceError::Plan)?;
-    let holds =
-        |node: &NodeId| manifest.agency(*node).is_some_and(|agency| table.holders.contains(&agency.name));
-    if !participants.iter().any(holds) {
+    if !participants.iter().any(|node| manifest.holds(*node, plan.tables())) {
         return Err(EvidenceError::Holders);
     }
     if release.outputs.len() != participants.len() {
@@ -165,7 +162,7 @@ pub(crate) fn question(manifest: &Manifest, plan: &Plan, spec_hash: Digest, atte
         spec_hash,
         plan_hash: plan.hash(),
         cost: plan.price(),
-        ring: Ring::Z64,
+        ring: if plan.sketches().is_empty() { Ring::Z64 } else { Ring::Gf2 },
         cells: plan.dimension(),
         attempt,
         quorum: manifest.policy.quorum,

@@ -92,11 +92,7 @@ impl Coordinator {
             let expired = refusals.iter().find(|refusal| **refusal == Refusal::Expired);
             return Err(expired.or(refusals.first()).copied().unwrap_or(Refusal::Quorum));
         }
-        let table = self.manifest.table(asked.plan.table()).ok_or(Refusal::Plan)?;
-        let held = ready
-            .iter()
-            .filter_map(|node| self.manifest.agency(*node))
-            .any(|agency| table.holders.contains(&agency.name));
+        let held = ready.iter().any(|node| self.manifest.holds(*node, asked.plan.tables()));
         if held { Ok(()) } else { Err(Refusal::Holders) }
     }
 

@@ -3,7 +3,7 @@
 use almoner_query::{Shape, SourceQuery};
 use datafusion::arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
-use datafusion::prelude::{SQLOptions, SessionContext};
+use datafusion::prelude::{DataFrame, SQLOptions, SessionContext};
 
 use crate::SourceError;
 
@@ -15,12 +15,11 @@ pub(crate) async fn add(
     width: usize,
     cells: &mut [i64],
 ) -> Result<(), SourceError> {
-    let only_queries =
-        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let frame = context.sql_with_options(&query.sql, only_queries).await.map_err(SourceError::answer)?;
+    let frame = frame(context, query).await?;
     let columns = match &query.shape {
         Shape::Sums { coordinates } => coordinates.len() + 1,
         Shape::Histogram { .. } => 3,
+        Shape::Units { .. } => return Err(SourceError::answer("units are no cells")),
     };
     let fields = frame.schema().fields();
     if fields.len() != columns || fields.iter().any(|field| *field.data_type() != DataType::Int64) {
@@ -30,6 +29,13 @@ pub(crate) async fn add(
         place(&batch, &query.shape, width, cells);
     }
     Ok(())
+}
+
+/// The statement, which can only read.
+pub(crate) async fn frame(context: &SessionContext, query: &SourceQuery) -> Result<DataFrame, SourceError> {
+    let only_queries =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    context.sql_with_options(&query.sql, only_queries).await.map_err(SourceError::answer)
 }
 
 fn place(batch: &RecordBatch, shape: &Shape, width: usize, cells: &mut [i64]) {
@@ -53,6 +59,7 @@ fn place(batch: &RecordBatch, shape: &Shape, width: usize, cells: &mut [i64]) {
                 (0..batch.num_rows()).for_each(|row| add(row, Some(*coordinate), values));
             }
         }
+        Shape::Units { .. } => {}
         Shape::Histogram { first, bins } => {
             for row in 0..batch.num_rows() {
                 let bin = present(column(1), row).and_then(|bin| usize::try_from(bin).ok());
@@ -105,7 +112,11 @@ mod tests {
         cells: usize,
         width: usize,
     ) -> Result<Vec<i64>, SourceError> {
-        let query = SourceQuery { sql: sql.into(), shape: Shape::Sums { coordinates: (0..width).collect() } };
+        let query = SourceQuery {
+            table: "t".into(),
+            sql: sql.into(),
+            shape: Shape::Sums { coordinates: (0..width).collect() },
+        };
         let mut found = vec![0; cells * width];
         add(context, &query, width, &mut found).await.map(|()| found)
     }
@@ -146,7 +157,8 @@ mod tests {
         );
         let sql =
             "SELECT k, v, COUNT(*) FROM t GROUP BY k, v UNION ALL SELECT 1, -1, 5 UNION ALL SELECT 0, 2, 9";
-        let query = SourceQuery { sql: sql.into(), shape: Shape::Histogram { first: 1, bins: 2 } };
+        let query =
+            SourceQuery { table: "t".into(), sql: sql.into(), shape: Shape::Histogram { first: 1, bins: 2 } };
         let mut cells = vec![0; 6];
         add(&t, &query, 3, &mut cells).await.expect("total");
         assert_eq!(

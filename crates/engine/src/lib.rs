@@ -43,6 +43,7 @@ mod report;
 mod rows;
 mod snapshot;
 mod source;
+mod units;
 mod value;
 
 pub use error::SourceError;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use almoner_federation::{Digest, Manifest, Name};
-use almoner_query::{Dialect, Plan};
+use almoner_query::{Dialect, Plan, SourceQuery};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::TableReference;
 use datafusion::common::config::{ConfigNonZeroUsize, Dialect as SqlDialect};
@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::cells;
 use crate::load::{self, Loaded};
+use crate::units::{self, Buckets};
 use crate::{LoadReport, SourceError};
 
 /// Questions that are computed at once; further ones wait, until their caller gives up.
@@ -85,15 +86,40 @@ impl Source {
     /// # Errors
     /// [`SourceError::Answer`] when the engine fails. The values of rows cannot cause that.
     pub async fn cells(&self, plan: &Plan) -> Result<Vec<i64>, SourceError> {
-        if !self.tables.contains(plan.table()) {
-            return Ok(vec![0; plan.dimension()]);
-        }
         let _turn = self.gate.acquire().await.map_err(SourceError::answer)?;
         let mut cells = vec![0; plan.dimension()];
-        for query in plan.sources(Dialect::DataFusion) {
+        for query in self.held(plan) {
             cells::add(&self.context, query, plan.width(), &mut cells).await?;
         }
         Ok(cells)
+    }
+
+    /// The bits of a plan of sketches over this agency's units, without flips: `plan.dimension()` words, bucket b of
+    /// a sketch at bit `b % 64` of its word `b / 64`. `key` is shared by all agencies and by nobody else. Nothing is
+    /// set when this agency holds none of the plan's tables.
+    ///
+    /// # Errors
+    /// As for [`Source::cells`].
+    pub async fn bits(&self, plan: &Plan, key: &[u8; 32]) -> Result<Vec<u64>, SourceError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let buckets = Buckets {
+            key: &key,
+            plan: plan.hash(),
+            buckets: plan.buckets(),
+            width: plan.width(),
+            first: plan.sketches().iter().map(|sketch| sketch.first).collect(),
+        };
+        let _turn = self.gate.acquire().await.map_err(SourceError::answer)?;
+        let mut words = vec![0; plan.dimension()];
+        for query in self.held(plan) {
+            units::add(&self.context, query, &buckets, &mut words).await?;
+        }
+        Ok(words)
+    }
+
+    /// The plan's statements over tables that this agency holds.
+    fn held<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p SourceQuery> {
+        plan.sources(Dialect::DataFusion).iter().filter(|query| self.tables.contains(&query.table))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use almoner_api::Refusal;
 use almoner_engine::Source;
-use almoner_federation::{Manifest, Name, NodeId, SigningKey};
+use almoner_federation::{Digest, Manifest, Name, NodeId, SigningKey};
 use almoner_ledger::{Budget, LedgerError, NodeLedger, Position};
 use almoner_secure_sum::{MaskKey, PairRoots, ReleaseRules, Roster};
 use tokio::sync::Semaphore;
@@ -21,6 +21,8 @@ pub struct Node {
     pub(crate) rules: ReleaseRules,
     pub(crate) roster: Roster,
     pub(crate) source: Source,
+    /// What all agencies share for sketches, where the manifest names one.
+    pub(crate) sketch_key: Option<[u8; 32]>,
     pub(crate) ledger: Arc<NodeLedger>,
     pub(crate) roots: Arc<PairRoots>,
     pub(crate) signing: Arc<SigningKey>,
@@ -72,6 +74,7 @@ impl Node {
         );
 
         let bounding = read_key(&config.keys.join("bounding.key"))?;
+        let sketch_key = sketch_key(config)?;
         let source = Source::open(&config.data, &manifest, &config.agency, &bounding).await?;
         tracing::info!("loaded for this node's eyes only:\n{}", source.report());
         let path = ledger_path(config);
@@ -85,6 +88,7 @@ impl Node {
             rules,
             roster,
             source,
+            sketch_key,
             ledger: Arc::new(ledger),
             roots: Arc::new(roots),
             signing: Arc::new(signing),
@@ -122,6 +126,18 @@ impl Node {
         }
         tokio::time::sleep_until(started + slot).await;
     }
+}
+
+/// The key that the manifest names by its hash.
+fn sketch_key(config: &NodeConfig) -> Result<Option<[u8; 32]>, NodeError> {
+    let Some(wanted) = config.manifest.unit.sketch_key_sha256 else { return Ok(None) };
+    let path = config.keys.join("sketch.key");
+    let key = read_key(&path)?;
+    if Digest::of(&key) != wanted {
+        let reason = "not the sketch key whose SHA-256 the manifest names; get it from another agency";
+        return Err(NodeError::Key { path, reason });
+    }
+    Ok(Some(key))
 }
 
 /// Begins the node's ledger: once in its life, by the data officer's own hand. A node that made one by

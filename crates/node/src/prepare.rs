@@ -2,9 +2,10 @@
 //! the READY is the same whatever the data are.
 
 use almoner_api::{Refusal, signed, v1};
+use almoner_engine::SourceError;
 use almoner_federation::{Digest, QueryId};
 use almoner_ledger::{Reservation, StoredReady};
-use almoner_privacy::{NoiseSource, add_share};
+use almoner_privacy::{NoiseSource, PrivacyError, add_flips, add_share};
 use almoner_query::Plan;
 use almoner_secure_sum::{Ready, Ring, RoundState, Signed};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -32,7 +33,11 @@ impl Node {
             .await
             .map_err(|_| Refusal::Busy)?
             .map_err(|_| Refusal::Internal)?;
-        let noisy = self.noisy_cells(&question.plan).await;
+        let noisy = if question.plan.sketches().is_empty() {
+            self.noisy_cells(&question.plan).await
+        } else {
+            self.noisy_bits(&question.plan).await
+        };
         drop(permit);
         // Everything that anyone can see (the ledger's move, READY's deadline, the answer) comes after the
         // slot, so that none of it tells when the work was done.
@@ -40,39 +45,54 @@ impl Node {
         self.reserve(question, noisy?).await
     }
 
-    /// This agency's cells, encoded, scaled and with this node's share of the noise.
-    async fn noisy_cells(&self, plan: &Plan) -> Result<Vec<i64>, Refusal> {
-        let answered = timeout(self.limits.query_timeout, self.source.cells(plan)).await;
-        let mut cells = match answered {
-            Ok(Ok(cells)) => cells,
+    /// The bits of this agency's units, flipped at this node's share of the noise, 64 to a word.
+    async fn noisy_bits(&self, plan: &Plan) -> Result<Vec<i64>, Refusal> {
+        // A plan of sketches needs a manifest with a key, and a node with such a manifest does not start without it.
+        let key = self.sketch_key.as_ref().ok_or(Refusal::Internal)?;
+        let mut words = self.in_time(self.source.bits(plan, key)).await?;
+        let (sketches, width) = (plan.sketches().to_vec(), plan.width());
+        noised(move |noise| {
+            for cell in words.chunks_exact_mut(width) {
+                for sketch in &sketches {
+                    add_flips(&mut cell[sketch.first..sketch.first + sketch.words], sketch.flip, noise)?;
+                }
+            }
+            Ok(words.into_iter().map(u64::cast_signed).collect())
+        })
+        .await
+    }
+
+    /// What the source gives, if it does within the limit.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, SourceError>>) -> Result<T, Refusal> {
+        match timeout(self.limits.query_timeout, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 tracing::error!(error = %chain(&error), detail = error.local_detail(), "the source failed");
-                return Err(Refusal::Source);
+                Err(Refusal::Source)
             }
             Err(_) => {
                 tracing::error!(limit = ?self.limits.query_timeout, "the source took too long");
-                return Err(Refusal::Source);
+                Err(Refusal::Source)
             }
-        };
+        }
+    }
+
+    /// This agency's cells, encoded, scaled and with this node's share of the noise.
+    async fn noisy_cells(&self, plan: &Plan) -> Result<Vec<i64>, Refusal> {
+        let mut cells = self.in_time(self.source.cells(plan)).await?;
         let plan = plan.clone();
         let scales: Vec<(u32, u64)> =
             (0..plan.width()).map(|at| (plan.shift_of(at), plan.sigma_of(at))).collect();
-        tokio::task::spawn_blocking(move || {
+        noised(move |noise| {
             plan.encode(&mut cells);
             for (index, cell) in cells.iter_mut().enumerate() {
                 // Multiplying by a power of two in the ring; the plan checked that no bits are lost.
                 *cell = cell.wrapping_shl(scales[index % scales.len()].0);
             }
-            let mut noise = NoiseSource::from_system()?;
-            add_share(&mut cells, |index| scales[index % scales.len()].1, &mut noise)?;
+            add_share(&mut cells, |index| scales[index % scales.len()].1, noise)?;
             Ok(cells)
         })
         .await
-        .map_err(|_| Refusal::Internal)?
-        .map_err(|error: almoner_privacy::PrivacyError| {
-            tracing::error!(error = %chain(&error), "the noise could not be drawn");
-            Refusal::Internal
-        })
     }
 
     /// Seals the noisy cells, reserves their price and signs READY, durably and at once.
@@ -95,6 +115,7 @@ impl Node {
         };
         let (manifest_hash, node, snapshot) = (self.manifest.hash(), self.id, self.source.snapshot());
         let (cost, plan_hash) = (plan.price(), plan.hash());
+        let ring = if plan.sketches().is_empty() { Ring::Z64 } else { Ring::Gf2 };
         let signing = self.signing.clone();
         let stored = self
             .with_ledger(move |ledger| {
@@ -110,7 +131,7 @@ impl Node {
                         ledger_root: position.root,
                         cost,
                         plan_hash,
-                        ring: Ring::Z64,
+                        ring,
                         snapshot,
                     };
                     let ready = Signed::sign(ready, &signing);
@@ -132,6 +153,17 @@ impl Node {
     pub(crate) async fn stored(&self, query: QueryId, attempt: u32) -> Result<StoredReady, Refusal> {
         self.with_ledger(move |ledger| ledger.find(query, attempt)).await?.ok_or(Refusal::Unprepared)
     }
+}
+
+/// Adds noise from the system's random source, away from the async threads.
+async fn noised(
+    add: impl FnOnce(&mut NoiseSource) -> Result<Vec<i64>, PrivacyError> + Send + 'static,
+) -> Result<Vec<i64>, Refusal> {
+    let drawn = tokio::task::spawn_blocking(move || add(&mut NoiseSource::from_system()?)).await;
+    drawn.map_err(|_| Refusal::Internal)?.map_err(|error| {
+        tracing::error!(error = %chain(&error), "the noise could not be drawn");
+        Refusal::Internal
+    })
 }
 
 /// The READY that was given before, when it was for the same question.

@@ -32,7 +32,7 @@ pub use gaussian::DiscreteGaussian;
 pub use price::{MAX_COORDINATES, MAX_SIGMA, MIN_SIGMA, price};
 pub use ratio::{Term, ratio};
 pub use share::add_share;
-pub use sketch::{Flips, add_flips, flips, flips_price};
+pub use sketch::{Flips, add_flips, buckets_for, combined, distinct, distinct_error, flips, flips_price};
 pub use spread::{Spread, spread};
 pub use strategy::Strategy;
 pub use stream::NoiseSource;

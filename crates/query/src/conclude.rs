@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use almoner_federation::Exact;
-use almoner_privacy::{Distribution, Estimate, Statistic, Strategy, Term, linear, ratio, spread};
+use almoner_privacy::{
+    Distribution, Estimate, Statistic, Strategy, Term, combined, distinct, linear, ratio, spread,
+};
 
 use crate::aggregate::{Multidimensional, POINTS, Summary};
 use crate::bins::Piece;
@@ -166,6 +168,15 @@ impl Plan {
                 let unit = self.unit(*first) / self.whole_of(*first);
                 let people = std::array::from_fn(|k| totals[first + k] as f64 * unit);
                 spread(people, self.noise(*first, participants) * unit, approximately(range), *kind)
+            }
+            Estimator::Distinct(terms) => {
+                let part = |(index, factor): &(usize, i32)| {
+                    let sketch = &self.sketches[*index];
+                    let words = &totals[sketch.first..sketch.first + sketch.words];
+                    let ones = words.iter().map(|word| u64::from(word.count_ones())).sum();
+                    (f64::from(*factor), distinct(ones, self.buckets(), sketch.flip, participants))
+                };
+                combined(&terms.iter().map(part).collect::<Vec<_>>())
             }
             // Concluded from what is worked out once for all cells.
             Estimator::Scores { .. } | Estimator::Distribution { .. } | Estimator::Read { .. } => {

@@ -30,7 +30,10 @@ impl Plan {
         writeln!(
             out,
             "table: {}, at most {} rows of a unit at each of at most {} agencies; {} units",
-            draft.table, facts.rows_per_unit, facts.overlap, facts.population
+            draft.tables.join(", "),
+            facts.rows_per_unit,
+            facts.overlap,
+            facts.population
         )?;
         writeln!(out, "noise: {} honest shares among {} agencies", facts.honest_shares, facts.agencies)?;
         writeln!(out, "limit: {} rho, price: {} rho", self.rho_limit, self.price)?;
@@ -52,6 +55,18 @@ impl Plan {
                 block.row_bound, block.d2, block.shift, block.sigma, block.cost
             )?;
         }
+        for (sketch, what) in self.sketches.iter().zip(&draft.measures) {
+            let (first, last) = (sketch.first, sketch.first + sketch.words - 1);
+            writeln!(out, "sketch w{first} to w{last}, bits combined by XOR: {what}")?;
+            writeln!(
+                out,
+                "  {} buckets, a unit in {} of them, flip {}/2^64, cost {} rho",
+                facts.buckets(),
+                draft.buckets_of_a_unit,
+                sketch.flip,
+                sketch.cost
+            )?;
+        }
         for column in &draft.layout.columns {
             writeln!(out, "output {}: {}", column.name, self.formula(column))?;
         }
@@ -65,6 +80,9 @@ impl Plan {
         for source in &draft.sources {
             match &source.shape {
                 Shape::Sums { .. } => writeln!(out, "source for DataFusion:\n{}", source.sql)?,
+                Shape::Units { sketches } => {
+                    writeln!(out, "source for DataFusion, units of sketches {sketches:?}:\n{}", source.sql)?;
+                }
                 Shape::Histogram { first, bins } => writeln!(
                     out,
                     "source for DataFusion, histogram of {bins} bins for c{first} to c{}:\n{}",
@@ -96,6 +114,10 @@ impl Plan {
                 format!("{kind:?} from c{first} to c{}, range {}", first + 2, decimal(range))
             }
             Estimator::Distribution { first, summary } => format!("{} of c{first}...", named(summary)),
+            Estimator::Distinct(terms) => {
+                let term = |(sketch, factor): &(usize, i32)| format!("{factor:+} units of sketch {sketch}");
+                terms.iter().map(term).collect::<Vec<_>>().join(" ")
+            }
             Estimator::Read { first, statistic } => format!("{statistic:?} of c{first}..."),
             Estimator::Scores { first, what, from, top } => {
                 format!("{what:?} of c{first}... at {from} of {top}")

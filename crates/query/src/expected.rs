@@ -1,6 +1,6 @@
 //! The error of every output before any data are touched. Display only: no privacy decision rests on it.
 
-use almoner_privacy::{Estimate, Spread};
+use almoner_privacy::{Estimate, Spread, distinct_error};
 
 use crate::conclude::{Conclusions, approximately};
 use crate::layout::{Binned, Column, ColumnValue, Content, Estimator, squared_norm};
@@ -124,6 +124,15 @@ impl Plan {
                 (largest_error(parts.into_iter()) * self.noise_per_row(*first), magnitude)
             }
             Estimator::Distribution { .. } | Estimator::Read { .. } => (simulated, magnitude),
+            Estimator::Distinct(terms) => {
+                let units = self.average_cell();
+                let one = |(sketch, factor): &(usize, i32)| {
+                    let flip = self.sketches[*sketch].flip;
+                    let error = distinct_error(units, self.buckets(), flip, self.draft.facts.agencies);
+                    (f64::from(*factor) * error).powi(2)
+                };
+                (terms.iter().map(one).sum::<f64>().sqrt(), units)
+            }
         }
     }
 

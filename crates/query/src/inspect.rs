@@ -16,6 +16,9 @@ use crate::refuse;
 /// recursion; commas, parentheses and literals are free, so that a list of 10,000 codes is none.
 const MAX_WORDS: usize = 2_000;
 
+/// Most SELECTs where sets of units are compared.
+const MAX_SELECTS: usize = 16;
+
 /// Functions whose arguments stand twice in the source query, or in what engines make of it, so that
 /// each level of nesting doubles it.
 const DOUBLING: [&str; 3] = ["COALESCE", "LEAST", "GREATEST"];
@@ -41,6 +44,8 @@ pub(crate) fn inspect(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
     let (mut words, mut nesting, mut selects) = (0usize, 0usize, 0usize);
     // For each open parenthesis, whether it holds the arguments of a function that doubles them.
     let (mut doubling, mut doubles) = (Vec::new(), false);
+    // Whether sets of units are compared, which takes several SELECTs in the parentheses after FROM.
+    let (mut sets, mut after_from) = (false, false);
     while let Some(token) = tokens.next() {
         let at = start(token.span);
         words += usize::from(is_word_or_operator(&token.token));
@@ -65,7 +70,9 @@ pub(crate) fn inspect(tokens: &[TokenWithSpan]) -> Result<(), QueryError> {
             return Err(syntax(at, format!("the question nests deeper than {MAX_NESTING} levels")));
         }
         selects += usize::from(keyword(token) == Keyword::SELECT);
-        if let Some((what, instead)) = refused(token, selects) {
+        sets |= after_from && token.token == Token::LParen;
+        after_from = keyword(token) == Keyword::FROM;
+        if let Some((what, instead)) = refused(token, selects, sets) {
             return Err(unsupported(at, what, instead));
         }
         let next = tokens.peek();
@@ -97,11 +104,13 @@ const BEFORE_PARENTHESIS: &[Keyword] = &[
     Keyword::CASE,
     Keyword::DISTINCT,
     Keyword::ELSE,
+    Keyword::EXCEPT,
     Keyword::FILTER,
     Keyword::FROM,
     Keyword::HAVING,
     Keyword::ILIKE,
     Keyword::IN,
+    Keyword::INTERSECT,
     Keyword::LIKE,
     Keyword::LIMIT,
     Keyword::NOT,
@@ -109,12 +118,13 @@ const BEFORE_PARENTHESIS: &[Keyword] = &[
     Keyword::OR,
     Keyword::SELECT,
     Keyword::THEN,
+    Keyword::UNION,
     Keyword::WHEN,
     Keyword::WHERE,
 ];
 
 /// What a single word or sign gives away, with the nearest thing that works.
-fn refused(token: &TokenWithSpan, selects: usize) -> Option<(&'static str, &'static str)> {
+fn refused(token: &TokenWithSpan, selects: usize, sets: bool) -> Option<(&'static str, &'static str)> {
     match token.token {
         Token::DoubleColon => return Some(("a cast", "columns already have the manifest's types")),
         Token::LBracket | Token::LBrace => {
@@ -123,6 +133,11 @@ fn refused(token: &TokenWithSpan, selects: usize) -> Option<(&'static str, &'sta
         _ => {}
     }
     Some(match keyword(token) {
+        Keyword::SELECT | Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT
+            if sets && selects <= MAX_SELECTS =>
+        {
+            return None;
+        }
         Keyword::SELECT if selects > 1 => {
             ("a second SELECT", "ask one question of one table; list literals in IN (...)")
         }

@@ -3,12 +3,12 @@
 //! No floating point may ever enter this file.
 
 use almoner_federation::{Exact, Manifest, PicoRho, Table};
-use almoner_privacy::{allocate, calibrate};
+use almoner_privacy::{allocate, buckets_for, calibrate, flips};
 use dashu::base::UnsignedAbs;
 use dashu::integer::UBig;
 
 use crate::QueryError;
-use crate::layout::{Content, Measure, MostSteps};
+use crate::layout::{Content, Measure, MostSteps, Sketch, WORD};
 
 /// Coordinates that are released together with one joint sensitivity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,20 @@ pub struct Block {
     /// Standard deviation of each node's noise share, in scaled integer steps.
     pub sigma: u64,
     /// What the block costs.
+    pub cost: PicoRho,
+}
+
+/// One sketch of distinct units in every cell: bits, 64 buckets to a word, that nodes flip and that combine by
+/// XOR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SketchBlock {
+    /// First word within a cell.
+    pub first: usize,
+    /// Words per cell.
+    pub words: usize,
+    /// Every node flips every bit with probability `flip / 2^64`.
+    pub flip: u64,
+    /// What the sketch costs.
     pub cost: PicoRho,
 }
 
@@ -61,6 +75,16 @@ impl Facts {
             honest_shares: manifest.policy.honest_shares(),
             agencies: manifest.agencies.len() as u32,
         }
+    }
+
+    /// Buckets of a sketch.
+    pub(crate) fn buckets(&self) -> u64 {
+        buckets_for(self.population)
+    }
+
+    /// In how many of so many cells one unit can be.
+    pub(crate) fn cells_of_a_unit(&self, cells: usize) -> u32 {
+        u32::try_from(self.rows_of_a_unit().min(cells as u128)).unwrap_or(u32::MAX)
     }
 
     /// Rows of one unit in the whole federation.
@@ -147,6 +171,26 @@ pub(crate) fn blocks(
         })
     };
     measures.iter().zip(allocate(rho, &importances)).map(block).collect()
+}
+
+/// The sketches of a plan, each with its part of `rho`. A unit can be in `of_a_unit` buckets of each.
+///
+/// # Errors
+/// When a part is too small for an answer.
+pub(crate) fn sketch_blocks(
+    sketches: &[Sketch],
+    facts: &Facts,
+    of_a_unit: u32,
+    rho: PicoRho,
+) -> Result<Vec<SketchBlock>, QueryError> {
+    let parts = |sketch: &Sketch| (&sketch.emphasis * Exact::from(EMPHASIS_PARTS)).round().unsigned_abs();
+    let importances: Vec<UBig> = sketches.iter().map(parts).collect();
+    let words = (facts.buckets() / WORD) as usize;
+    let block = |(sketch, part): (&Sketch, PicoRho)| {
+        let flips = flips(part, facts.honest_shares, of_a_unit)?;
+        Ok(SketchBlock { first: sketch.first, words, flip: flips.flip, cost: flips.cost })
+    };
+    sketches.iter().zip(allocate(rho, &importances)).map(block).collect()
 }
 
 /// The largest total of a cell with 8.5 standard deviations of everyone's noise stays below 2^62

@@ -7,12 +7,14 @@ use almoner_federation::{Digest, Manifest, PicoRho};
 use crate::QueryError;
 use crate::aggregate::Aggregate;
 use crate::canonical;
+use crate::expr::Expr;
 use crate::keys::Domain;
-use crate::layout::{Content, Layout, Measure, layout};
-use crate::noise::{Block, Facts, blocks};
+use crate::layout::{Content, Layout, Measure, WORD, layout, sketches};
+use crate::noise::{Block, Facts, SketchBlock, blocks, sketch_blocks};
 use crate::parse::parse;
-use crate::question::{Order, OutputValue, Question, understand};
-use crate::source::{Dialect, SourceQuery, sources};
+use crate::question::{Order, OutputValue, Question, Understood, understand};
+use crate::sets;
+use crate::source::{Dialect, SourceQuery, sources, units};
 
 /// Most coordinates of a released vector.
 const MAX_DIMENSION: usize = 1 << 20;
@@ -24,20 +26,24 @@ pub struct Plan {
     pub(crate) rho_limit: PicoRho,
     pub(crate) price: PicoRho,
     pub(crate) blocks: Vec<Block>,
+    pub(crate) sketches: Vec<SketchBlock>,
 }
 
 /// Everything about a question but its noise and price.
 #[derive(Debug, Clone)]
 pub(crate) struct Draft {
     pub(crate) canonical: String,
-    pub(crate) table: String,
+    /// Whose rows are read, in the manifest's spelling.
+    pub(crate) tables: Vec<String>,
     /// Canonical text of WHERE.
     pub(crate) condition: Option<String>,
     pub(crate) facts: Facts,
     pub(crate) keys: Vec<NamedKey>,
     pub(crate) cells: usize,
     pub(crate) layout: Layout,
-    /// Canonical text of each measure, in the order of the layout's.
+    /// In how many buckets of one sketch a unit can be.
+    pub(crate) buckets_of_a_unit: u32,
+    /// Canonical text of each measure or sketch, in the order of the layout's.
     pub(crate) measures: Vec<String>,
     pub(crate) order: Vec<Order>,
     pub(crate) limit: Option<u64>,
@@ -63,55 +69,55 @@ pub fn plan(manifest: &Manifest, sql: &str, rho: PicoRho) -> Result<Plan, QueryE
 
 pub(crate) fn draft(manifest: &Manifest, sql: &str) -> Result<Draft, QueryError> {
     let parsed = parse(sql)?;
-    let question = understand(&parsed, manifest)?;
-    let facts = Facts::of(manifest, question.table);
-    refuse_overlapping_units(&question, &facts)?;
-    let layout = layout(&question, facts.most_steps())?;
-    let cells = question.keys.iter().try_fold(1usize, |cells, key| {
-        cells.checked_mul(key.domain.len()).filter(|cells| cells.checked_mul(layout.width).is_some())
-    });
-    let Some(cells) = cells.filter(|cells| cells * layout.width <= MAX_DIMENSION) else {
-        let domains: Vec<String> = question
-            .keys
-            .iter()
-            .map(|key| {
-                format!("{} of {}", key.domain.len(), canonical::expression(&key.expr, question.table))
-            })
-            .collect();
-        return Err(QueryError::TooLarge {
-            message: format!(
-                "the keys span more than {MAX_DIMENSION} numbers: {}, times {} for the aggregates",
-                domains.join(" times "),
-                layout.width
-            ),
-            remedy: "group by fewer keys, by bands, or by a CASE over ranges".into(),
-        });
+    let draft = match understand(&parsed, manifest)? {
+        Understood::Rows(question) => rows(manifest, question)?,
+        Understood::Sets(sets) => sets::draft(manifest, &sets)?,
     };
-    let sources = sources(&question, &layout, Dialect::DataFusion);
-    let canonical = canonical::question(&question);
     // Nodes plan the normal form, which can be longer and nest deeper than what the planner wrote.
-    parse(&canonical).map_err(|error| QueryError::TooLarge {
+    parse(&draft.canonical).map_err(|error| QueryError::TooLarge {
         message: format!("the normal form of the question cannot be read back ({error})"),
         remedy: "shorten its lists or nest it less".into(),
     })?;
+    Ok(draft)
+}
+
+/// A question about the rows of one table.
+fn rows(manifest: &Manifest, question: Question<'_>) -> Result<Draft, QueryError> {
+    let table = question.table;
+    let facts = Facts::of(manifest, table);
+    let counts_units = question.outputs.iter().any(|output| {
+        matches!(&output.value, OutputValue::Measured(measured) if measured.aggregate == Aggregate::Units)
+    });
+    let (layout, measures, sources) = if counts_units && facts.overlap > 1 {
+        sets::check_key(manifest)?;
+        let (layout, filters) = sketches(&question, (facts.buckets() / WORD) as usize)?;
+        let what = |filter: &Option<Expr>| {
+            let filter = filter.as_ref().map(|filter| canonical::expression(filter, table));
+            filter.map_or("all units".to_owned(), |filter| format!("units where {filter}"))
+        };
+        let source = |(index, filter): (usize, &Option<Expr>)| units(&question, filter.as_ref(), vec![index]);
+        let measures = filters.iter().map(what).collect();
+        (layout, measures, filters.iter().enumerate().map(source).collect())
+    } else {
+        let layout = layout(&question, facts.most_steps())?;
+        let measures = layout.measures.iter().map(|measure| canonical::measure(measure, table)).collect();
+        let sources = sources(&question, &layout, Dialect::DataFusion);
+        (layout, measures, sources)
+    };
+    let cells = cells(&question, layout.width)?;
     Ok(Draft {
-        canonical,
-        table: question.table.name.clone(),
-        condition: question
-            .condition
-            .as_ref()
-            .map(|condition| canonical::expression(condition, question.table)),
+        canonical: canonical::question(&question),
+        tables: vec![table.name.clone()],
+        condition: question.condition.as_ref().map(|condition| canonical::expression(condition, table)),
+        buckets_of_a_unit: facts.cells_of_a_unit(cells),
         facts,
         keys: question
             .keys
             .iter()
-            .map(|key| NamedKey {
-                text: canonical::expression(&key.expr, question.table),
-                domain: key.domain.clone(),
-            })
+            .map(|key| NamedKey { text: canonical::expression(&key.expr, table), domain: key.domain.clone() })
             .collect(),
         cells,
-        measures: layout.measures.iter().map(|measure| canonical::measure(measure, question.table)).collect(),
+        measures,
         layout,
         order: question.order,
         limit: question.limit,
@@ -119,29 +125,39 @@ pub(crate) fn draft(manifest: &Manifest, sql: &str) -> Result<Draft, QueryError>
     })
 }
 
-/// Where several agencies hold the same unit, the sum of their counts is not the number of units.
-fn refuse_overlapping_units(question: &Question<'_>, facts: &Facts) -> Result<(), QueryError> {
-    let counted = question.outputs.iter().find(|output| {
-        matches!(&output.value, OutputValue::Measured(measured) if measured.aggregate == Aggregate::Units)
+/// How many cells the keys span, if they times `width` are no more than a vector may hold.
+pub(crate) fn cells(question: &Question<'_>, width: usize) -> Result<usize, QueryError> {
+    let cells = question.keys.iter().try_fold(1usize, |cells, key| {
+        cells.checked_mul(key.domain.len()).filter(|cells| cells.checked_mul(width).is_some())
     });
-    match counted {
-        Some(output) if facts.overlap > 1 => Err(QueryError::Unsupported {
-            at: output.at,
-            what: format!("COUNT(DISTINCT ...) where up to {} agencies hold the same unit", facts.overlap),
-            instead: "ask a table that only agencies of one sector with agencies_per_unit = 1 hold".into(),
-        }),
-        _ => Ok(()),
+    if let Some(cells) = cells.filter(|cells| cells * width <= MAX_DIMENSION) {
+        return Ok(cells);
     }
+    let domains: Vec<String> = question
+        .keys
+        .iter()
+        .map(|key| format!("{} of {}", key.domain.len(), canonical::expression(&key.expr, question.table)))
+        .collect();
+    Err(QueryError::TooLarge {
+        message: format!(
+            "the keys span more than {MAX_DIMENSION} numbers: {}, times {width} for the aggregates",
+            domains.join(" times "),
+        ),
+        remedy: "group by fewer keys, by bands, or by a CASE over ranges".into(),
+    })
 }
 
 /// Adds noise and price to a draft.
 pub(crate) fn priced(draft: &Arc<Draft>, rho: PicoRho) -> Result<Plan, QueryError> {
     let blocks = blocks(&draft.layout.measures, draft.cells, &draft.facts, rho)?;
+    let sketches = sketch_blocks(&draft.layout.sketches, &draft.facts, draft.buckets_of_a_unit, rho)?;
     let price = blocks
         .iter()
-        .try_fold(PicoRho::ZERO, |sum, block| sum.checked_add(block.cost))
+        .map(|block| block.cost)
+        .chain(sketches.iter().map(|sketch| sketch.cost))
+        .try_fold(PicoRho::ZERO, PicoRho::checked_add)
         .expect("each block costs at most its part of rho, a 64-bit number");
-    Ok(Plan { draft: Arc::clone(draft), rho_limit: rho, price, blocks })
+    Ok(Plan { draft: Arc::clone(draft), rho_limit: rho, price, blocks, sketches })
 }
 
 impl Plan {
@@ -151,9 +167,9 @@ impl Plan {
         &self.draft.canonical
     }
 
-    /// The table, in the manifest's spelling.
-    pub fn table(&self) -> &str {
-        &self.draft.table
+    /// The tables whose rows it asks about, in the manifest's spelling: one, unless units of several are compared.
+    pub fn tables(&self) -> &[String] {
+        &self.draft.tables
     }
 
     /// The most the query may cost.
@@ -171,7 +187,7 @@ impl Plan {
         self.draft.cells
     }
 
-    /// Coordinates per cell.
+    /// Coordinates per cell; for a plan of sketches, words of 64 bits.
     pub fn width(&self) -> usize {
         self.draft.layout.width
     }
@@ -181,15 +197,26 @@ impl Plan {
         self.cells() * self.width()
     }
 
-    /// The blocks in the order of their coordinates; every coordinate belongs to one.
+    /// The blocks in the order of their coordinates; every coordinate belongs to one. A plan of sketches has none.
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
+    }
+
+    /// The sketches, where distinct units are counted over agencies that hold the same ones: the vector is then bits
+    /// that combine by XOR, and nothing else is released with them.
+    pub fn sketches(&self) -> &[SketchBlock] {
+        &self.sketches
+    }
+
+    /// How many buckets each sketch has in each cell: a power of two.
+    pub fn buckets(&self) -> u64 {
+        self.draft.facts.buckets()
     }
 
     /// The standard deviation of one node's noise share at an index of the vector, in scaled steps.
     ///
     /// # Panics
-    /// When the index is not below [`Plan::dimension`].
+    /// When the index is not below [`Plan::dimension`], or the plan has sketches.
     pub fn sigma_of(&self, index: usize) -> u64 {
         self.block_at(index).sigma
     }
@@ -197,7 +224,7 @@ impl Plan {
     /// The number of bits by which the cells are shifted to the left before noise, at an index of the vector.
     ///
     /// # Panics
-    /// When the index is not below [`Plan::dimension`].
+    /// When the index is not below [`Plan::dimension`], or the plan has sketches.
     pub fn shift_of(&self, index: usize) -> u32 {
         self.block_at(index).shift
     }

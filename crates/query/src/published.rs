@@ -7,7 +7,7 @@ use almoner_federation::{Digest, Manifest, lp};
 use crate::layout::{ColumnValue, reading};
 use crate::parse::parse;
 use crate::plan::{Draft, Plan};
-use crate::question::understand;
+use crate::question::{Understood, understand};
 
 /// By how much a free answer's block may have cost less than the question's own would: the error is at most
 /// `sqrt(2)` times as large.
@@ -17,8 +17,8 @@ impl Plan {
     /// What questions that may answer each other have in common, in canonical text: the table, the condition and the keys.
     pub fn family(&self) -> Digest {
         let draft = &self.draft;
-        let mut items: Vec<&[u8]> = vec![draft.table.as_bytes()];
-        let condition = draft.condition.as_deref();
+        let (tables, condition) = (draft.tables.join(" "), draft.condition.as_deref());
+        let mut items: Vec<&[u8]> = vec![tables.as_bytes()];
         items.extend([if condition.is_some() { b"where".as_slice() } else { b"all".as_slice() }]);
         items.push(condition.unwrap_or_default().as_bytes());
         items.extend(draft.keys.iter().map(|key| key.text.as_bytes()));
@@ -35,13 +35,18 @@ impl Plan {
         if self.family() != asked.family() || self.rho_limit < asked.rho_limit {
             return None;
         }
+        if !self.sketches.is_empty() {
+            // Of bits nothing but the question itself follows.
+            return (self.canonical_sql() == asked.canonical_sql()).then(|| self.clone());
+        }
         let question = |plan: &Plan| parse(&plan.draft.canonical);
         let (own, other) = (question(self).ok()?, question(asked).ok()?);
-        let columns = reading(
-            &understand(&other, manifest).ok()?,
-            &understand(&own, manifest).ok()?,
-            self.draft.facts.most_steps(),
-        )?;
+        let (Understood::Rows(own), Understood::Rows(other)) =
+            (understand(&own, manifest).ok()?, understand(&other, manifest).ok()?)
+        else {
+            return None;
+        };
+        let columns = reading(&other, &own, self.draft.facts.most_steps())?;
         let read = columns.iter().zip(&asked.draft.layout.columns).all(|(column, wanted)| {
             let cost = |plan: &Plan, value: &ColumnValue| match value {
                 ColumnValue::Key(_) => 0,

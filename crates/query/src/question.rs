@@ -2,6 +2,7 @@
 
 mod clauses;
 mod order;
+mod sets;
 
 use std::cell::Cell;
 
@@ -11,6 +12,8 @@ use sqlparser::keywords::Keyword;
 
 use self::clauses::{from, limit, only_select, refuse_clauses};
 use self::order::order;
+pub(crate) use self::sets::{Sets, Tree};
+use self::sets::{of_sets, sets};
 use crate::QueryError;
 use crate::aggregate::Measured;
 use crate::canonical::{self, default_name};
@@ -62,14 +65,25 @@ pub(crate) struct Order {
     pub(crate) descending: bool,
 }
 
+/// What a planner can ask about.
+pub(crate) enum Understood<'m> {
+    /// The rows of one table.
+    Rows(Question<'m>),
+    /// How many units a set of them has.
+    Sets(Sets<'m>),
+}
+
 /// Understands a parsed question.
 ///
 /// # Errors
 /// Everything that SQL allows and this system does not, by name and place.
-pub(crate) fn understand<'m>(parsed: &Parsed, manifest: &'m Manifest) -> Result<Question<'m>, QueryError> {
+pub(crate) fn understand<'m>(parsed: &Parsed, manifest: &'m Manifest) -> Result<Understood<'m>, QueryError> {
     let places = &parsed.places;
     let select = only_select(&parsed.query, places)?;
     refuse_clauses(select, places)?;
+    if let Some(expression) = of_sets(select) {
+        return sets(&parsed.query, select, expression, manifest, places).map(Understood::Sets);
+    }
     let (table, qualifiers) = from(select, manifest)?;
     let lowering = Lowering { table, qualifiers, unit_column: &manifest.unit.column, weight: Cell::new(0) };
     let items = items(select, &lowering)?;
@@ -78,7 +92,8 @@ pub(crate) fn understand<'m>(parsed: &Parsed, manifest: &'m Manifest) -> Result<
     let condition = select.selection.as_ref().map(|tree| lowering.predicate(tree)).transpose()?;
     let order = order(&parsed.query, &outputs, &keys, &lowering, places)?;
     let limit = limit(&parsed.query, places)?;
-    Ok(Question { table, unit: &manifest.unit.column, outputs, condition, keys, order, limit })
+    let unit = &manifest.unit.column;
+    Ok(Understood::Rows(Question { table, unit, outputs, condition, keys, order, limit }))
 }
 
 /// One item of SELECT before keys are known.

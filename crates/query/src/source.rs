@@ -36,9 +36,11 @@ enum Sight {
     Clamped,
 }
 
-/// One statement and what its rows are; every column of them is a BIGINT.
+/// One statement and what its rows are; every column of them is a BIGINT unless the shape says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceQuery {
+    /// The table that it reads, in the manifest's spelling; an agency without it adds nothing.
+    pub table: String,
     /// The text.
     pub sql: String,
     /// What its rows are.
@@ -60,6 +62,24 @@ pub enum Shape {
         /// How many bins there are.
         bins: usize,
     },
+    /// `cell, unit, n`: the unit, a text, is in the cell's sketches of these numbers. Units never leave the node.
+    Units {
+        /// Indices into [`Plan::sketches`](crate::Plan::sketches).
+        sketches: Vec<usize>,
+    },
+}
+
+/// The units of a question's rows for which `filter` holds.
+pub(crate) fn units(question: &Question<'_>, filter: Option<&Expr>, sketches: Vec<usize>) -> SourceQuery {
+    let mut values = Values::default();
+    let guard = filter.map(|filter| values.column(filter, question.table, Sight::Stored));
+    let unit = values.text(quoted(question.unit));
+    let unit = guarded(guard.into_iter().collect(), unit, "NULL");
+    SourceQuery {
+        table: question.table.name.clone(),
+        sql: statement(question, &values, "COUNT(*) AS \"n\"", &[unit], &["\"c0\""]),
+        shape: Shape::Units { sketches },
+    }
 }
 
 /// All statements of a question.
@@ -76,12 +96,14 @@ pub(crate) fn sources(question: &Question<'_>, layout: &Layout, dialect: Dialect
                 let unit = values.text(quoted(question.unit));
                 let unit = guarded(guard, unit, "NULL");
                 sources.push(SourceQuery {
+                    table: table.name.clone(),
                     sql: statement(question, &values, "COUNT(DISTINCT \"c0\") AS \"c0\"", &[unit], &[]),
                     shape: Shape::Sums { coordinates: vec![measure.first] },
                 });
             }
             Content::Histogram { bins, strategy, weight } => {
                 sources.push(SourceQuery {
+                    table: table.name.clone(),
                     sql: histogram(question, measure, bins, weight.as_ref()),
                     shape: Shape::Histogram { first: measure.first, bins: strategy.bins() },
                 });
@@ -96,7 +118,8 @@ pub(crate) fn sources(question: &Question<'_>, layout: &Layout, dialect: Dialect
     if !terms.is_empty() {
         let sums: Vec<String> = (0..terms.len()).map(|i| format!("SUM(\"c{i}\") AS \"c{i}\"")).collect();
         let sql = statement(question, &values, &sums.join(", "), &terms, &[]);
-        sources.insert(0, SourceQuery { sql, shape: Shape::Sums { coordinates: places } });
+        let table = table.name.clone();
+        sources.insert(0, SourceQuery { table, sql, shape: Shape::Sums { coordinates: places } });
     }
     sources
 }

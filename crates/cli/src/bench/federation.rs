@@ -62,6 +62,13 @@ impl Federation {
 
     /// The exact sum of all agencies' encoded and scaled cells.
     pub(super) async fn cells(&self, plan: &Plan) -> Result<Vec<i64>, BenchError> {
+        if !plan.sketches().is_empty() {
+            return Err(BenchError::Statistic {
+                sql: plan.canonical_sql().to_owned(),
+                message: "a count of distinct units over several agencies has no exact cells".into(),
+                remedy: "measure it with `almoner bench distinct`",
+            });
+        }
         let mut sum = vec![0i64; plan.dimension()];
         for source in &self.sources {
             for (sum, cell) in sum.iter_mut().zip(source.cells(plan).await?) {

@@ -2,6 +2,7 @@
 //! survey. Every statistic of a recipe is released again and again with fresh noise and held against the exact
 //! value, published values, a trusted curator's noise and noise that every agency adds for itself.
 
+mod distinct;
 mod error;
 mod federation;
 mod recipe;
@@ -15,6 +16,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli_error::CliError;
 use crate::output;
+use distinct::Distinct;
 use federation::Federation;
 use recipe::Recipe;
 use releases::measure;
@@ -27,6 +29,8 @@ pub(crate) enum BenchCommand {
     ///
     /// For data that need no protection alone: exact values are printed.
     Accuracy(Accuracy),
+    /// Measure the error of counting distinct units that several agencies hold, over made-up units.
+    Distinct(Distinct),
 }
 
 #[derive(Args)]
@@ -58,8 +62,10 @@ enum Format {
 
 impl BenchCommand {
     pub(crate) async fn run(self) -> Result<(), CliError> {
-        let BenchCommand::Accuracy(accuracy) = self;
-        accuracy.run().await
+        match self {
+            BenchCommand::Accuracy(accuracy) => accuracy.run().await,
+            BenchCommand::Distinct(distinct) => distinct.run(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::cli_error::CliError;
 use crate::demo::Scenario;
-use crate::keys::{AgencyAbout, Authority, Host, KeyMaker, Validity};
+use crate::keys::{AgencyAbout, Authority, Host, KeyMaker, SketchKey, Validity};
 use crate::planner::PlannerFiles;
 
 /// One process to be started.
@@ -53,6 +53,7 @@ impl Parties {
             maker.coordinator(name(COORDINATOR), endpoint(coordinator_port), &hosts, &keys(COORDINATOR))?;
         let planner = maker.planner(name(PLANNER), Some(scenario.total_rho), &keys(PLANNER))?;
         maker.auditor(&name(AUDITOR), &keys(AUDITOR))?;
+        let sketch_key = SketchKey::generate(&random)?;
         let mut agencies = Vec::new();
         for (number, (short, legal_name)) in (1..).zip(&scenario.agencies) {
             let port = port();
@@ -64,10 +65,11 @@ impl Parties {
                 endpoint: endpoint(port),
             };
             agencies.push((maker.agency(about, &hosts, &keys(short.as_str()))?, port));
+            sketch_key.write(&keys(short.as_str()))?;
         }
 
         let public: Vec<_> = agencies.iter().map(|(public, _)| public.clone()).collect();
-        let text = scenario.federation_toml(&coordinator, &planner, &name(AUDITOR), &public);
+        let text = scenario.federation_toml(&coordinator, &planner, &name(AUDITOR), &public, &sketch_key);
         let path = dir.join("federation.toml");
         let manifest = Manifest::parse(&text, &path.display().to_string())?;
         write(&path, &text)?;

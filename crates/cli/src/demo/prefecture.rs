@@ -1,4 +1,4 @@
-//! The demo of an invented rural prefecture: five agencies with overlapping people, and five questions
+//! The demo of an invented rural prefecture: five agencies with overlapping people, and six questions
 //! of a planning office.
 
 use std::path::Path;
@@ -90,6 +90,12 @@ fn questions(registers: &Registers) -> Vec<Question> {
             "SELECT source, SUM(yuan) AS total_yuan, COUNT(*) AS payments FROM income GROUP BY source",
             100,
             truth::income_by_source(registers),
+        ),
+        question(
+            "How many different people get money from any of the four agencies?",
+            "SELECT COUNT(DISTINCT person_id) AS people FROM income",
+            100,
+            truth::paid(registers),
         ),
         question(
             "How high is the mean living allowance?",

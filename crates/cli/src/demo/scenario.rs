@@ -5,7 +5,7 @@ use std::fmt::Write;
 use almoner_federation::{FederationId, Name, PicoRho, UnitKind};
 
 use crate::demo::truth::Truth;
-use crate::keys::{AgencyPublic, CoordinatorPublic, PlannerPublic, auditor_stanza};
+use crate::keys::{AgencyPublic, CoordinatorPublic, PlannerPublic, SketchKey, auditor_stanza};
 
 /// One question of a demo.
 #[derive(Debug, Clone)]
@@ -64,6 +64,7 @@ impl Scenario {
         planner: &PlannerPublic,
         auditor: &Name,
         agencies: &[AgencyPublic],
+        sketch_key: &SketchKey,
     ) -> String {
         let quorum = agencies.len();
         // Two honest shares are the least that hides either from the other.
@@ -72,13 +73,14 @@ impl Scenario {
             "# The constitution of a federation that `almoner demo` made up.\n\n\
              [federation]\nid = \"{}\"\nepoch = 1\n\n{}\n\
              # Whom the budget protects: one {unit} with all records at all agencies.\n\
-             [unit]\nkind = \"{unit}\"\ncolumn = \"{}\"\npopulation = {}\n\n\
+             [unit]\nkind = \"{unit}\"\ncolumn = \"{}\"\npopulation = {}\n{}\n\
              [policy]\ndelta = 1e-9\ntotal_rho = {}\nquorum = {quorum}\ncolluders = {colluders}\n\
              min_honest = 2\n\n{}\n{}\n",
             self.federation,
             coordinator.stanza(),
             self.unit_column,
             self.population,
+            sketch_key.line(),
             self.total_rho,
             planner.stanza(),
             auditor_stanza(auditor),

@@ -5,12 +5,14 @@ use std::fs;
 
 use almoner_federation::{Manifest, NodeId, VerifyingKey};
 
+use ring::rand::SystemRandom;
+
 use crate::demo::agencies::{ALLOWANCE_CEILING, INCOME_CEILING};
 use crate::demo::population::{Household, Population, Residence};
 use crate::demo::registers::Registers;
 use crate::demo::targets::*;
 use crate::demo::{Scenario, prefecture, targeting, truth};
-use crate::keys::{AgencyAbout, AgencyPublic, CoordinatorPublic, PlannerPublic};
+use crate::keys::{AgencyAbout, AgencyPublic, CoordinatorPublic, PlannerPublic, SketchKey};
 
 const SEED: u64 = 20_261_123;
 
@@ -169,7 +171,9 @@ pub(super) fn manifest_of(scenario: &Scenario) -> Manifest {
             mask_key: [50 + node as u8; 32],
         })
         .collect();
-    let text = scenario.federation_toml(&coordinator, &planner, &name("court-of-audit"), &agencies);
+    let sketch_key = SketchKey::generate(&SystemRandom::new()).expect("random bytes");
+    let text =
+        scenario.federation_toml(&coordinator, &planner, &name("court-of-audit"), &agencies, &sketch_key);
     Manifest::parse(&text, "federation.toml").expect("a scenario's manifest is sound")
 }
 
@@ -242,6 +246,8 @@ fn the_truth_is_what_the_files_say() {
             .collect();
         assert_eq!(values, [of.iter().sum(), of.len() as f64], "{source}");
     }
+    let people: BTreeSet<&String> = income.iter().map(|row| &row[0]).filter(|id| !id.is_empty()).collect();
+    assert_eq!(truth::paid(&registers).of(""), Some([people.len() as f64].as_slice()));
     let roll = rows("welfare", "welfare_roll");
     for (county, values) in truth::mean_allowance(&registers).groups() {
         let of: Vec<f64> = roll

@@ -1,7 +1,7 @@
 //! Exact answers, which only a demo can know: over the rows as the agencies hold them, bounded and
 //! clamped as the manifest says. No node and no coordinator ever computes these.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::demo::agencies::{ALLOWANCE_CEILING, INCOME_CEILING, SURVEY_CEILING};
 use crate::demo::payments::Source;
@@ -92,6 +92,12 @@ pub(super) fn income_by_source(registers: &Registers) -> Truth {
     let sources = Source::ALL.iter().map(|source| source.code());
     let rows = registers.income.iter().filter(|row| row.id.is_some());
     table(totals(sources, rows, |r| r.source as usize, |r| [clamped(r.yuan, INCOME_CEILING), 1]), |sums| sums)
+}
+
+/// People whom any agency pays, each once.
+pub(super) fn paid(registers: &Registers) -> Truth {
+    let people: BTreeSet<u32> = registers.income.iter().filter_map(|row| row.id).collect();
+    std::iter::once((String::new(), vec![people.len() as f64])).collect()
 }
 
 /// Mean allowance by county, over rows that name a person.

@@ -8,7 +8,9 @@ use ring::rand::SystemRandom;
 use time::OffsetDateTime;
 
 use crate::keys::files::write_public_at;
-use crate::keys::{AgencyAbout, Authority, Host, KeyMaker, KeysError, Request, Validity, install, show};
+use crate::keys::{
+    AgencyAbout, Authority, Host, KeyMaker, KeysError, Request, SketchKey, Validity, install, show,
+};
 
 /// `almoner keys ...`
 #[derive(Subcommand)]
@@ -56,6 +58,11 @@ pub(crate) enum KeysCommand {
     Auditor {
         #[command(flatten)]
         party: Party,
+    },
+    /// Make the key that all agencies share for counting distinct units, and print its line for federation.toml.
+    Sketch {
+        /// The key folder of the agency that makes it.
+        dir: PathBuf,
     },
     /// Sign a party's request for a certificate, as the federation's authority.
     Sign {
@@ -175,6 +182,16 @@ impl KeysCommand {
             KeysCommand::Auditor { party } => {
                 let stanza = party.make(now, |maker| maker.auditor(&party.name, &party.out))?;
                 party.finish(&stanza)?;
+            }
+            KeysCommand::Sketch { dir } => {
+                let key = SketchKey::generate(&SystemRandom::new())?;
+                key.write(&dir)?;
+                print!("{}", key.line());
+                eprintln!(
+                    "The line above belongs into the manifest's [unit]. Send {}/sketch.key to every",
+                    dir.display()
+                );
+                eprintln!("other agency's key folder, and to nobody else: neither coordinator nor planners.");
             }
             KeysCommand::Sign { request, authority, out, days } => {
                 let request = Request::read(&request)?;

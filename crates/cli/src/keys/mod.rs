@@ -13,6 +13,7 @@ mod install;
 mod maker;
 mod request;
 mod show;
+mod sketch;
 mod stanza;
 mod validity;
 
@@ -24,6 +25,7 @@ pub use install::install;
 pub use maker::KeyMaker;
 pub use request::Request;
 pub use show::{identity_of, show};
+pub use sketch::SketchKey;
 pub use stanza::{AgencyAbout, AgencyPublic, CoordinatorPublic, PlannerPublic, auditor_stanza};
 pub use validity::Validity;
 

@@ -152,6 +152,7 @@ fn check_unit(f: &mut Findings<'_>, raw: &Spanned<file::Unit>) -> Unit {
         },
         column: unit.column.clone(),
         population: unit.population,
+        sketch_key_sha256: unit.sketch_key_sha256,
     }
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::number::Literal;
-use crate::{Name, PicoRho, VerifyingKey};
+use crate::{Digest, Name, PicoRho, VerifyingKey};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +44,7 @@ pub(super) struct Unit {
     pub kind: UnitKind,
     pub column: String,
     pub population: u64,
+    pub sketch_key_sha256: Option<Digest>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -78,6 +78,9 @@ pub struct Unit {
     pub column: String,
     /// A public upper bound on how many units the whole federation may hold.
     pub population: u64,
+    /// SHA-256 of the key that the agencies share, and nobody else, for sketches of distinct units; without it
+    /// there are none.
+    pub sketch_key_sha256: Option<Digest>,
 }
 
 /// The privacy policy of the federation.
@@ -191,6 +194,13 @@ impl Manifest {
     /// The planner of that name.
     pub fn planner(&self, name: &Name) -> Option<&Planner> {
         self.planners.iter().find(|planner| planner.name == *name)
+    }
+
+    /// Whether an agency holds any of these tables, named in the manifest's spelling.
+    pub fn holds(&self, node: NodeId, tables: &[String]) -> bool {
+        let tables = self.tables.iter().filter(|table| tables.contains(&table.name));
+        let agency = self.agency(node);
+        agency.is_some_and(|agency| tables.into_iter().any(|table| table.holders.contains(&agency.name)))
     }
 
     /// The table of that name, without regard to case.

@@ -65,9 +65,9 @@ impl Logarithms {
 ///
 /// Every operation rounds down, so the result is never above. In units of the last digit, z is less than 1
 /// too low, its square less than `2/3 + 1 = 5/3`, and a power e too low makes the next less than
-/// `e/9 + (1/3)(5/3) + 1` too low; so no power is 7/4 too low, and no term 2. A power found to be 0 is below 7/4,
-/// and the terms from it on are below `7/4 * 9/8 < 2` together. Powers from `3^-101 < 2^-160` on are found to
-/// be 0: at most 51 terms count. Together: below `2 (51 * 2 + 2) = 208`.
+/// `e/9 + (1/3)(5/3) + 1` too low; so no power is 7/4 too low, and no term 2. A power found to be 0 is below
+/// 7/4, and the terms from it on are below `7/4 * 9/8 < 2` together. Powers from `3^-101 < 2^-160` on are
+/// found to be 0: at most 51 terms count. Together: below `2 (51 * 2 + 2) = 208`.
 fn twice_artanh(p: &UBig, q: &UBig) -> UBig {
     let mut power = (p << BITS) / q;
     let square = (&power * &power) >> BITS;

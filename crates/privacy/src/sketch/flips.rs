@@ -30,9 +30,10 @@ pub struct Flips {
     pub cost: PicoRho,
 }
 
-/// The zCDP cost of a sketch in which `honest_shares` = h >= 1 nodes outside the colluders flip every bit with
-/// probability `q = flip/2^64`, when one person can be in `buckets_of_a_unit` = k buckets of the release: k
-/// times the cost of one bucket at `beta = (1-2q)^h`, rounded up to whole pico-rho. See `loss` for the proof.
+/// The zCDP cost of a sketch in which `honest_shares` = h >= 1 nodes outside the colluders flip every bit
+/// with probability `q = flip/2^64`, when one person can be in `buckets_of_a_unit` = k buckets of the
+/// release: k times the cost of one bucket at `beta = (1-2q)^h`, rounded up to whole pico-rho. The proof is
+/// in `sketch/loss.rs`.
 ///
 /// One bucket costs between `m = -ln(1-beta^2)/2` and `artanh(beta)^2/2`. It does not depend on the number of
 /// nodes that hold the person: the bucket is a fair coin with one as with all. A flip of 2^63 is free. The
@@ -101,8 +102,8 @@ fn pico(logarithms: &Logarithms, flip: u64, honest_shares: u32, buckets_of_a_uni
     divide_up(loss * UBig::from(PICO) * UBig::from(buckets_of_a_unit), &super::fixed::one())
 }
 
-/// `(1 - 2 flip/2^64)^power`, rounded up, in fixed point. Below 1: rounding a product with a factor of at most
-/// `1 - 2^-63` up does not pass the other factor.
+/// `(1 - 2 flip/2^64)^power`, rounded up, in fixed point. Below 1: rounding a product with a factor of at
+/// most `1 - 2^-63` up does not pass the other factor.
 fn beta(flip: u64, power: u32) -> UBig {
     let base = UBig::from(MAX_FLIP - flip) << (BITS - 63);
     let mut result: Option<UBig> = None;

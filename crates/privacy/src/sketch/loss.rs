@@ -20,31 +20,31 @@ const GRID: u32 = 1 << 20;
 ///
 /// With the person, `s = alpha - 1 > 0`: the moment `sum P^alpha Q^(1-alpha)` is
 /// `((1-beta)^-s + (1+beta)^-s)/2 = exp(sm) cosh(sM)`, so that `D_alpha(P||Q)/alpha = F(s)/(1+s)` with
-/// `F(s) = m + g(s)`, `g(s) = ln cosh(sM)/s`. With `x = sM`, `s^3 g''(s) = x^2/cosh^2 x - 2x tanh x + 2 ln cosh x`
-/// is 0 at 0 and has the derivative `-2 x^2 tanh x/cosh^2 x <= 0`: F is concave. It lies below its tangent at
-/// any t > 0, and a tangent `a + bs` divided by `1 + s` is between a (at 0) and b (at infinity). Hence, for
-/// every t,
+/// `F(s) = m + g(s)`, `g(s) = ln cosh(sM)/s`. With `x = sM`,
+/// `s^3 g''(s) = x^2/cosh^2 x - 2x tanh x + 2 ln cosh x` is 0 at 0 and has the derivative
+/// `-2 x^2 tanh x/cosh^2 x <= 0`: F is concave. It lies below its tangent at any t > 0, and a tangent
+/// `a + bs` divided by `1 + s` is between a (at 0) and b (at infinity). Hence, for every t,
 ///
 /// `D_alpha(P||Q)/alpha <= max(F'(t), F(t) - t F'(t))`,
 ///
-/// and at the t where F(s)/(1+s) is largest, `F'(t) (1+t) = F(t)`, both equal that largest value: the least of
-/// these bounds is exact. With `x = tM`:
+/// and at the t where F(s)/(1+s) is largest, `F'(t) (1+t) = F(t)`, both equal that largest value: the least
+/// of these bounds is exact. With `x = tM`:
 ///
 /// `F'(t) = c1 M^2`, `c1 = (x tanh x - ln cosh x)/x^2`, which falls from 1/2 at x = 0 to 0;
 /// `F(t) - t F'(t) = m + c2 M`, `c2 = (2 ln cosh x - x tanh x)/x`, which rises from 0 to 1.
 ///
 /// Without the person: `ln sum Q^alpha P^(1-alpha) = h(alpha) = ln cosh(alpha M) - alpha m`, `h(1) = 0`,
 /// `h'(1) = M tanh M - m`, and for `alpha >= 1` `h'' = M^2/cosh^2(alpha M) <= M^2/cosh^2 M`. So
-/// `D_alpha(Q||P) = h(alpha)/(alpha-1) <= h'(1) + (alpha-1) M^2/(2 cosh^2 M)`, at most alpha times the larger of
-/// `h'(1)` and `M^2/(2 cosh^2 M)`. Both are at most m: `beta M = sum_k beta^(2k)/(2k-1) <= sum_k beta^(2k)/k
-/// = 2m` over k >= 1, as `1/(2k-1) <= 1/k`; and `2 ln cosh M - M^2/cosh^2 M` is 0 at 0 with a derivative of at least
-/// `2 (tanh M - M/cosh^2 M) >= 0`, as `sinh M cosh M >= M`. Since `c2 >= 0`, every bound above covers this
-/// direction too.
+/// `D_alpha(Q||P) = h(alpha)/(alpha-1) <= h'(1) + (alpha-1) M^2/(2 cosh^2 M)`, at most alpha times the larger
+/// of `h'(1)` and `M^2/(2 cosh^2 M)`. Both are at most m:
+/// `beta M = sum_k beta^(2k)/(2k-1) <= sum_k beta^(2k)/k = 2m` over k >= 1, as `1/(2k-1) <= 1/k`; and
+/// `2 ln cosh M - M^2/cosh^2 M` is 0 at 0 with a derivative of at least `2 (tanh M - M/cosh^2 M) >= 0`, as
+/// `sinh M cosh M >= M`. Since `c2 >= 0`, every bound above covers this direction too.
 ///
 /// # In integers
 /// With `y = exp(-2x)` on a grid, `X = 2x = ln(1/y)`, `d = ln(2/(1+y))`: `tanh x = (1-y)/(1+y)`,
-/// `ln cosh x = x - d`, hence `c1 = 4 (d - X y/(1+y))/X^2` and `c2 = (1+3y)/(1+y) - 4d/X`. Every y gives a bound,
-/// so the search for the best one decides tightness only: bisection finds where the first part of the
+/// `ln cosh x = x - d`, hence `c1 = 4 (d - X y/(1+y))/X^2` and `c2 = (1+3y)/(1+y) - 4d/X`. Every y gives a
+/// bound, so the search for the best one decides tightness only: bisection finds where the first part of the
 /// maximum overtakes the second. It starts from y = 1, where the bound is `max(M^2/2, m) = M^2/2`. Every
 /// quantity is rounded up, what is subtracted or divided by down.
 pub(super) fn loss(logarithms: &Logarithms, beta: &UBig) -> UBig {

@@ -11,10 +11,12 @@
 //! sketch over GF(2); Hehir, Ting, Cormode, "Sketch-Flip-Merge" (ICML 2023), for flips that treat set and
 //! unset bits differently.
 
+mod distinct;
 mod fixed;
 mod flips;
 mod loss;
 mod noise;
 
+pub use distinct::{buckets_for, combined, distinct, distinct_error};
 pub use flips::{Flips, flips, flips_price};
 pub use noise::add_flips;

@@ -3,14 +3,14 @@
 use super::flips::check_flip;
 use crate::{NoiseSource, PrivacyError};
 
-/// Replaces every bit b of `words`, 64 buckets each, by `(r AND b) XOR e` with `r = 1` with probability 1/2 and
-/// `e = 1` with probability exactly `flip/2^64`, all of them independent.
+/// Replaces every bit b of `words`, 64 buckets each, by `(r AND b) XOR e` with `r = 1` with probability 1/2
+/// and `e = 1` with probability exactly `flip/2^64`, all of them independent.
 ///
 /// How long it takes and how much randomness it uses do not depend on the bits.
 ///
 /// # Errors
-/// `Flip` unless `1 <= flip <= 2^63`; `RandomSource` or `RandomHealth` when no trustworthy randomness is to be
-/// had. The words are then all zero, so that no bucket without its noise can leave this function.
+/// `Flip` unless `1 <= flip <= 2^63`; `RandomSource` or `RandomHealth` when no trustworthy randomness is to
+/// be had. The words are then all zero, so that no bucket without its noise can leave this function.
 pub fn add_flips(words: &mut [u64], flip: u64, source: &mut NoiseSource) -> Result<(), PrivacyError> {
     let outcome = check_flip(flip).and_then(|()| {
         words.iter_mut().try_for_each(|word| {
@@ -34,9 +34,9 @@ fn noisy(
     Ok((bits & kept) ^ flips(flip, random)?)
 }
 
-/// 64 bits, each 1 exactly when its own uniform 64-bit number is below `flip`. The 64 numbers are drawn side by
-/// side, one binary digit of all of them at a time from the highest, and no more digits than it takes until
-/// every number differs from `flip`: some 7.3 draws instead of 64.
+/// 64 bits, each 1 exactly when its own uniform 64-bit number is below `flip`. The 64 numbers are drawn side
+/// by side, one binary digit of all of them at a time from the highest, and no more digits than it takes
+/// until every number differs from `flip`: some 7.3 draws instead of 64.
 fn flips(flip: u64, mut random: impl FnMut() -> Result<u64, PrivacyError>) -> Result<u64, PrivacyError> {
     let (mut below, mut equal) = (0, u64::MAX);
     for digit in (0..u64::BITS).rev() {
@@ -78,17 +78,18 @@ mod tests {
                 numbers[(near + offset) % 64] = number;
             }
             let lanes = |bit: &dyn Fn(u64) -> bool| {
-                numbers.iter().enumerate().fold(0, |word, (lane, number)| word | u64::from(bit(*number)) << lane)
+                (0..64).fold(0, |word, lane| word | u64::from(bit(numbers[lane])) << lane)
             };
-            let digits: Vec<u64> = (0..64).rev().map(|digit| lanes(&|number| number >> digit & 1 == 1)).collect();
+            let digit = |place: u32| lanes(&|number| number >> place & 1 == 1);
+            let digits: Vec<u64> = (0..64).rev().map(digit).collect();
             prop_assert_eq!(flips(flip, script(&digits)), Ok(lanes(&|number| number < flip)));
             prop_assert_eq!(flips(flip, script(&digits[..40])), Err(PrivacyError::RandomSource));
         }
     }
 
     /// How many of 64 equally likely outcomes of a node's noise give a 1, for `flip = k/32 * 2^64`: lane j of
-    /// a word follows the j-th of all sequences of one coin for r and five digits for e. The digits of the flip after the
-    /// fifth are zero, so that later draws decide nothing.
+    /// a word follows the j-th of all sequences of one coin for r and five digits for e. The digits of the
+    /// flip after the fifth are zero, so that later draws decide nothing.
     fn ones_of_64(set: bool, k: u64) -> u64 {
         let enumeration =
             (0..6).map(|draw| (0..64u64).fold(0, |word, lane| word | (lane >> draw & 1) << lane));
@@ -127,8 +128,8 @@ mod tests {
     }
 
     /// Colluders know their own releases, so they see the XOR of the honest ones. Whatever set of nodes is
-    /// honest, whichever of them hold the person and whoever else is in the bucket, no outcome's likelihood changes by
-    /// more than the factor `1/(1-beta)`, which is reached exactly.
+    /// honest, whichever of them hold the person and whoever else is in the bucket, no outcome's likelihood
+    /// changes by more than the factor `1/(1-beta)`, which is reached exactly.
     #[test]
     fn one_person_changes_no_likelihood_by_more_than_the_priced_factor() {
         for k in 1..16 {

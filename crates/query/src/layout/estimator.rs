@@ -19,16 +19,19 @@ pub(crate) enum Estimator {
     Distribution { first: usize, summary: Summary },
     /// Concluded from a distribution that was released for another question.
     Read { first: usize, statistic: Statistic },
+    /// The sum of the distinct units of these sketches, each with a factor.
+    Distinct(Vec<(usize, i32)>),
     /// Concluded from the deprivation scores `0..=top`, who reaches `from` being poor.
     Scores { first: usize, what: Multidimensional, from: u64, top: u64 },
 }
 
 impl Estimator {
-    /// A coordinate that it needs; those of one estimator all belong to one measure.
+    /// A coordinate that it needs; those of one estimator all belong to one measure. Sketches have none.
     pub(crate) fn coordinate(&self) -> usize {
         match self {
             Estimator::Linear(terms) => terms.first().map_or(0, |(at, _)| *at),
             Estimator::Ratio { terms, .. } => terms.first().map_or(0, |term| term.at),
+            Estimator::Distinct(_) => 0,
             Estimator::Spread { first, .. }
             | Estimator::Distribution { first, .. }
             | Estimator::Read { first, .. }

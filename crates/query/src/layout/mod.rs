@@ -5,6 +5,7 @@ mod content;
 mod estimator;
 mod grid;
 mod reading;
+mod sketches;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ pub(crate) use self::estimator::{Column, ColumnValue, Estimator, Term, squared_n
 pub(crate) use self::grid::MostSteps;
 use self::grid::{moments, poverty, sum, weight, weight_range};
 pub(crate) use self::reading::reading;
+pub(crate) use self::sketches::{Sketch, WORD, sketches};
 use crate::QueryError;
 use crate::aggregate::{Aggregate, Degree, Measured};
 use crate::bins::pieces;
@@ -26,9 +28,11 @@ use crate::lower::invalid;
 use crate::question::{OutputValue, Question};
 
 /// Measures and output columns of one question.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Layout {
     pub(crate) measures: Vec<Measure>,
+    /// Instead of measures, where distinct units are counted over agencies that hold the same ones.
+    pub(crate) sketches: Vec<Sketch>,
     pub(crate) columns: Vec<Column>,
     pub(crate) width: usize,
 }
@@ -62,12 +66,8 @@ impl<'q> Builder<'q> {
             OutputValue::Measured(measured) => Some(&**measured),
             OutputValue::Key(_) => None,
         });
-        let mut builder = Builder {
-            table: question.table,
-            most,
-            asked: measured.collect(),
-            layout: Layout { measures: Vec::new(), columns: Vec::new(), width: 0 },
-        };
+        let mut builder =
+            Builder { table: question.table, most, asked: measured.collect(), layout: Layout::default() };
         for output in &question.outputs {
             let value = match &output.value {
                 OutputValue::Key(key) => ColumnValue::Key(*key),

@@ -10,7 +10,12 @@ fn canonical(sql: &str) -> String {
 
 #[test]
 fn spellings_of_one_meaning_share_one_text() {
-    let groups: [&[&str]; 14] = [
+    let groups: [&[&str]; 15] = [
+        &[
+            "SELECT COUNT(*) FROM (SELECT person_id FROM persons WHERE poor UNION (SELECT person_id FROM residents EXCEPT SELECT person_id FROM persons))",
+            "select count( distinct Person_ID ) from ((select p.PERSON_id from persons p where (poor)) union distinct ((select person_id from residents) except select person_id from PERSONS)) as t",
+            "SELECT COUNT(person_id) FROM (SELECT person_id FROM persons WHERE NOT NOT poor UNION (SELECT person_id FROM residents EXCEPT SELECT person_id FROM persons)) AS t",
+        ],
         &[
             "SELECT county, COUNT(*) FROM persons GROUP BY county",
             "select COUNTY,count( * )\n\tfrom PERSONS group by persons.County;",

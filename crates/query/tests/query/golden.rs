@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::planned;
 
-const QUESTIONS: [(&str, &str); 17] = [
+const QUESTIONS: [(&str, &str); 19] = [
     ("count", "SELECT COUNT(*) FROM persons"),
     (
         "count_by_county",
@@ -49,6 +49,14 @@ const QUESTIONS: [(&str, &str); 17] = [
         "SELECT MPI(1/3, poor, 1/2, age < 6, 1/6, income < 4000, 1/3) AS mpi, MPI_INTENSITY(0.5, poor, 3, age < 6, 1, income < 4000, 2) AS a FROM persons",
     ),
     ("units", "SELECT sex, COUNT(DISTINCT person_id) AS n FROM residents GROUP BY sex"),
+    (
+        "distinct_units",
+        "SELECT poor, COUNT(DISTINCT person_id) AS n, COUNT(DISTINCT person_id) FILTER (WHERE income < 4000) AS low FROM persons GROUP BY poor",
+    ),
+    (
+        "sets_of_units",
+        "SELECT COUNT(*) AS n FROM (SELECT person_id FROM persons WHERE income < 4000 INTERSECT SELECT person_id FROM residents)",
+    ),
     ("degenerate", "SELECT AVG(fixed), SUM(fixed * 0), SUM(1) FROM persons"),
 ];
 

@@ -1,5 +1,7 @@
 //! The price of a sketch against a search over Rényi orders, and the least flips for a rho.
 
+use std::time::Instant;
+
 use almoner_federation::PicoRho;
 use almoner_privacy::{PrivacyError, flips, flips_price};
 use proptest::prelude::*;
@@ -136,6 +138,18 @@ proptest! {
         if found.flip > 1 {
             prop_assert!(flips_price(found.flip - 1, honest, buckets).is_ok_and(|less| less > rho));
         }
+    }
+}
+
+#[test]
+fn planning_is_quick_for_a_few_nodes_and_for_thousands() {
+    for honest in [4, 5_000] {
+        let start = Instant::now();
+        for rho in 1..=10 {
+            flips(PicoRho::new(rho * 100_000_000_000), honest, 3).expect("enough rho");
+        }
+        println!("{honest} honest: {:?} a plan", start.elapsed() / 10);
+        assert!(start.elapsed().as_secs_f64() < 5.0, "{:?} for ten plans", start.elapsed());
     }
 }
 

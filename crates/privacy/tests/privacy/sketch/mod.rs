@@ -1,4 +1,5 @@
 //! The sketch for distinct counts.
 
 mod cost;
+mod federation;
 mod flips;
