@@ -97,7 +97,9 @@ fn unions(tree: &Tree, sets: usize) -> Vec<(Vec<usize>, i32)> {
     let h = |mask: u32| f(all) - f(all & !mask);
     let factor = |union: u32| -> i32 {
         let inside = (0..=all).filter(|mask| mask & !union == 0);
-        inside.map(|mask| if (union ^ mask).count_ones() % 2 == 0 { h(mask) } else { -h(mask) }).sum()
+        inside
+            .map(|mask| if (union ^ mask).count_ones().is_multiple_of(2) { h(mask) } else { -h(mask) })
+            .sum()
     };
     let members = |union: u32| (0..sets).filter(|index| union & (1 << index) != 0).collect();
     (1..=all).map(|union| (members(union), factor(union))).filter(|(_, factor)| *factor != 0).collect()
