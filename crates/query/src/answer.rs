@@ -118,11 +118,13 @@ impl Conclusions<'_> {
         }
         let columns = &plan.draft.layout.columns;
         let first_curve = columns.iter().position(|column| column.value.is_curve());
-        let cells = total.chunks_exact(plan.width()).enumerate();
-        let mut rows: Vec<Row> = cells
-            .flat_map(|(cell, totals)| {
+        let cells: Vec<&[i64]> = total.chunks_exact(plan.width()).collect();
+        let mut rows: Vec<Row> = self
+            .of_all(&cells)
+            .into_iter()
+            .enumerate()
+            .flat_map(|(cell, estimates)| {
                 let key_indices = plan.key_indices(cell);
-                let estimates = self.of(totals);
                 let points = first_curve.map_or(1, |_| POINTS);
                 (0..points).map(move |point| Row {
                     values: plan.values(&key_indices, &estimates, usize::from(point)),

@@ -1,6 +1,7 @@
 //! From the noisy totals of one cell to its estimates. Post-processing only.
 
 use std::sync::Arc;
+use std::thread;
 
 use almoner_federation::Exact;
 use almoner_privacy::{
@@ -20,6 +21,9 @@ pub struct Conclusions<'p> {
     /// For each output column that follows from deprivation scores each released number's factors.
     scores: Vec<Vec<Factors>>,
 }
+
+/// Most threads that conclude at once.
+const MAX_THREADS: usize = 16;
 
 /// A released number's factors in the numerator and the denominator of a ratio.
 pub(crate) type Factors = (f64, f64);
@@ -55,6 +59,21 @@ impl<'p> Conclusions<'p> {
 
     pub(crate) fn plan(&self) -> &'p Plan {
         self.plan
+    }
+
+    /// The estimates of every cell. Those of distributions take milliseconds each, and so are shared out to threads;
+    /// the result is the same whatever their number.
+    pub(crate) fn of_all(&self, cells: &[&[i64]]) -> Vec<Vec<Vec<Estimate>>> {
+        let all = |cells: &[&[i64]]| cells.iter().map(|totals| self.of(totals)).collect::<Vec<_>>();
+        if self.distributions.is_empty() || cells.len() == 1 {
+            return all(cells);
+        }
+        let threads = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+        let parts = cells.chunks(cells.len().div_ceil(threads).max(1));
+        thread::scope(|scope| {
+            let begun: Vec<_> = parts.map(|part| scope.spawn(move || all(part))).collect();
+            begun.into_iter().flat_map(|thread| thread.join().expect("concluding never panics")).collect()
+        })
     }
 
     /// The estimates of each output column from the totals of one cell: none for a key, [`POINTS`] for a
