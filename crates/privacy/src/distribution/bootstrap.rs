@@ -11,7 +11,7 @@ use crate::estimate::{Estimate, Z};
 const SMOOTHING: usize = 100;
 
 /// Deviations from the total within which the people beyond a bin may be nothing but noise.
-const TAIL: f64 = 2.0;
+const TAIL: f64 = 3.0;
 
 /// Noise on prefix sums as it could have been, in people.
 pub(super) struct Replicates {
