@@ -56,3 +56,41 @@ fn intervals_cover_what_exact_totals_give() {
         assert!((0.90..0.992).contains(&share), "{statistic:?}: {share}");
     }
 }
+
+/// The noise on prefix sums of a released distribution is as large as the strategy computes, within 5 %, with the
+/// sampler's own noise. The mean over the prefixes of `(noise / its standard deviation)^2` has the variance
+/// `2 mean(r^2)` in one release, r the correlations of two prefixes: that 5 % are six standard deviations over all
+/// releases, a false alarm below 1e-8, is checked from the strategy itself.
+#[test]
+fn prefix_sums_are_as_noisy_as_the_strategy_computes() {
+    const RELEASES: usize = 6_000;
+    let bins = 256;
+    let strategy = Strategy::new(bins);
+    let variances: Vec<f64> = (0..bins).map(|bin| strategy.prefix_variance(bin)).collect();
+    let weights: Vec<Vec<f64>> = (0..bins)
+        .map(|bin| strategy.weights(&[vec![1.0; bin + 1], vec![0.0; bins - bin - 1]].concat()))
+        .collect();
+    let mut squared = 0.0;
+    for (one, variance) in weights.iter().zip(&variances) {
+        for (other, other_variance) in weights.iter().zip(&variances) {
+            let covariance: f64 = one.iter().zip(other).map(|(a, b)| a * b).sum();
+            squared += covariance * covariance / (variance * other_variance);
+        }
+    }
+    let deviation = (2.0 * squared / (bins * bins) as f64 / RELEASES as f64).sqrt();
+    assert!(6.0 * deviation < 0.05, "{deviation}");
+
+    let sigma = 300u64;
+    let noise = DiscreteGaussian::new(sigma).expect("a valid scale");
+    let mut source = NoiseSource::from_system().expect("the system gives randomness");
+    let mut sum = 0.0;
+    for _ in 0..RELEASES {
+        let mut released = || noise.sample(&mut source).expect("the system gives randomness") as f64;
+        let released: Vec<f64> = (0..bins).map(|_| released()).collect();
+        let prefixes = strategy.prefixes(&released);
+        let relative = prefixes.iter().zip(&variances).map(|(sum, variance)| sum * sum / variance);
+        sum += relative.sum::<f64>() / bins as f64 / (sigma * sigma) as f64;
+    }
+    let mean = sum / RELEASES as f64;
+    assert!((mean - 1.0).abs() < 0.05, "{mean}");
+}
