@@ -145,6 +145,21 @@ fn a_node_without_the_agencies_key_does_not_start_and_says_where_to_get_it() {
     assert!(start().contains("sketch.key"));
 }
 
+#[test]
+fn sets_of_which_no_agency_that_is_there_holds_a_table_are_not_compared() {
+    let mut setup = setup();
+    setup.constitution = setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0");
+    setup.tables = setup.tables.replace(
+        "[[table]]\nname = \"tax\"\nrows_per_unit = 1\n",
+        "[[table]]\nname = \"tax\"\nrows_per_unit = 1\nagencies = [\"south\"]\n",
+    );
+    let mut federation = Federation::start(&setup);
+    federation.kill_node("south");
+    let sql = "SELECT COUNT(*) AS n FROM (SELECT person_id FROM welfare INTERSECT SELECT person_id FROM tax)";
+    let refused = federation.as_planner("ministry", &["query", sql, "--rho", "5"]);
+    assert!(complaint(&refused).contains("holders"), "{}", complaint(&refused));
+}
+
 /// Two offices' records of the same 5,000 people with typing errors, published by the FEBRL project; the unit is the
 /// social security number as each office has it.
 #[test]

@@ -90,7 +90,7 @@ pub fn verify_release(manifest: &Manifest, release: &v1::Release) -> Result<Veri
     let question = question(manifest, &plan, Digest::of(&asked.body), attempt);
     let round = Releasing::restore(roster.clone(), question, &context, &readies).map_err(|_| Round)?;
     let participants = round.context().participants.clone();
-    if !participants.iter().any(|node| manifest.holds(*node, plan.tables())) {
+    if !manifest.are_held(plan.tables(), &participants) {
         return Err(EvidenceError::Holders);
     }
     if release.outputs.len() != participants.len() {

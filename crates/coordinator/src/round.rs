@@ -92,7 +92,7 @@ impl Coordinator {
             let expired = refusals.iter().find(|refusal| **refusal == Refusal::Expired);
             return Err(expired.or(refusals.first()).copied().unwrap_or(Refusal::Quorum));
         }
-        let held = ready.iter().any(|node| self.manifest.holds(*node, asked.plan.tables()));
+        let held = self.manifest.are_held(asked.plan.tables(), &ready);
         if held { Ok(()) } else { Err(Refusal::Holders) }
     }
 

@@ -19,7 +19,7 @@ pub(crate) async fn add(
     let columns = match &query.shape {
         Shape::Sums { coordinates } => coordinates.len() + 1,
         Shape::Histogram { .. } => 3,
-        Shape::Units { .. } => return Err(SourceError::answer("units are no cells")),
+        Shape::Units(_) => return Err(SourceError::answer("units are no cells")),
     };
     let fields = frame.schema().fields();
     if fields.len() != columns || fields.iter().any(|field| *field.data_type() != DataType::Int64) {
@@ -59,7 +59,7 @@ fn place(batch: &RecordBatch, shape: &Shape, width: usize, cells: &mut [i64]) {
                 (0..batch.num_rows()).for_each(|row| add(row, Some(*coordinate), values));
             }
         }
-        Shape::Units { .. } => {}
+        Shape::Units(_) => {}
         Shape::Histogram { first, bins } => {
             for row in 0..batch.num_rows() {
                 let bin = present(column(1), row).and_then(|bin| usize::try_from(bin).ok());

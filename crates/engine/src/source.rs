@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use almoner_federation::{Digest, Manifest, Name};
-use almoner_query::{Dialect, Plan, SourceQuery};
+use almoner_query::{Dialect, Plan, Shape, SourceQuery, Units};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::TableReference;
 use datafusion::common::config::{ConfigNonZeroUsize, Dialect as SqlDialect};
@@ -89,7 +89,12 @@ impl Source {
         let _turn = self.gate.acquire().await.map_err(SourceError::answer)?;
         let mut cells = vec![0; plan.dimension()];
         for query in self.held(plan) {
-            cells::add(&self.context, query, plan.width(), &mut cells).await?;
+            match &query.shape {
+                Shape::Units(Units::Counted { coordinate }) => {
+                    units::count(&self.context, query, *coordinate, plan.width(), &mut cells).await?;
+                }
+                _ => cells::add(&self.context, query, plan.width(), &mut cells).await?,
+            }
         }
         Ok(cells)
     }
@@ -112,7 +117,10 @@ impl Source {
         let _turn = self.gate.acquire().await.map_err(SourceError::answer)?;
         let mut words = vec![0; plan.dimension()];
         for query in self.held(plan) {
-            units::add(&self.context, query, &buckets, &mut words).await?;
+            let Shape::Units(Units::Sketched { sketches }) = &query.shape else {
+                return Err(SourceError::answer("cells are no sketches"));
+            };
+            units::sketch(&self.context, query, sketches, &buckets, &mut words).await?;
         }
         Ok(words)
     }

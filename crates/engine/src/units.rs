@@ -1,11 +1,14 @@
 //! Units to the bits of their buckets: which agency holds a unit, and how often, makes no difference.
 
+use std::collections::HashSet;
+
 use almoner_federation::{Digest, lp};
-use almoner_query::{Shape, SourceQuery};
-use datafusion::arrow::array::{Array, AsArray, RecordBatch};
+use almoner_query::SourceQuery;
+use datafusion::arrow::array::{Array, AsArray};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::prelude::SessionContext;
 use ring::hmac;
+use tokio_stream::StreamExt;
 
 use crate::SourceError;
 use crate::cells::frame;
@@ -45,37 +48,71 @@ impl Buckets<'_> {
 }
 
 /// Runs a query of units and sets their bits in `words`. Total: rows that do not belong are ignored.
-pub(crate) async fn add(
+pub(crate) async fn sketch(
     context: &SessionContext,
     query: &SourceQuery,
+    sketches: &[usize],
     buckets: &Buckets<'_>,
     words: &mut [u64],
 ) -> Result<(), SourceError> {
-    let Shape::Units { sketches } = &query.shape else {
-        return Err(SourceError::answer("cells are no units"));
-    };
-    let frame = frame(context, query).await?;
-    let types: Vec<&DataType> = frame.schema().fields().iter().map(|field| field.data_type()).collect();
-    if types != [&DataType::Int64, &DataType::Utf8, &DataType::Int64] {
-        return Err(SourceError::answer("expected cell, unit and count"));
-    }
     if sketches.iter().any(|sketch| *sketch >= buckets.first.len()) {
         return Err(SourceError::answer("a sketch that the plan does not have"));
     }
-    for batch in frame.collect().await.map_err(SourceError::answer)? {
-        place(&batch, sketches, buckets, words);
-    }
-    Ok(())
+    each(context, query, |cell, unit| {
+        for sketch in sketches {
+            buckets.set(cell, *sketch, unit, words);
+        }
+    })
+    .await
 }
 
-fn place(batch: &RecordBatch, sketches: &[usize], buckets: &Buckets<'_>, words: &mut [u64]) {
-    let (cells, units) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_string::<i32>());
-    for row in (0..batch.num_rows()).filter(|row| cells.is_valid(*row) && units.is_valid(*row)) {
-        let Ok(cell) = usize::try_from(cells.value(row)) else { continue };
-        for sketch in sketches {
-            buckets.set(cell, *sketch, units.value(row), words);
+/// Runs a query of units and adds 1 to the coordinate of a cell for each different one in it. It remembers 16 bytes
+/// of each, which is less than the table itself takes.
+pub(crate) async fn count(
+    context: &SessionContext,
+    query: &SourceQuery,
+    coordinate: usize,
+    width: usize,
+    cells: &mut [i64],
+) -> Result<(), SourceError> {
+    let mut seen: HashSet<(usize, [u8; 16])> = HashSet::new();
+    each(context, query, |cell, unit| {
+        let digest = Digest::of(unit.as_bytes());
+        let name = std::array::from_fn(|index| digest.0[index]);
+        let index = cell.checked_mul(width).and_then(|first| first.checked_add(coordinate));
+        if let Some(into) = index.and_then(|index| cells.get_mut(index))
+            && seen.insert((cell, name))
+        {
+            *into = into.wrapping_add(1);
+        }
+    })
+    .await
+}
+
+/// Every row of a query of units, as it comes: nothing is gathered, sorted or grouped, because the engine's memory is
+/// bounded, and a bound that units can pass would make errors depend on them.
+async fn each(
+    context: &SessionContext,
+    query: &SourceQuery,
+    mut take: impl FnMut(usize, &str),
+) -> Result<(), SourceError> {
+    let frame = frame(context, query).await?;
+    let types: Vec<&DataType> = frame.schema().fields().iter().map(|field| field.data_type()).collect();
+    if types != [&DataType::Int64, &DataType::Utf8] {
+        return Err(SourceError::answer("expected cell and unit"));
+    }
+    let mut batches = frame.execute_stream().await.map_err(SourceError::answer)?;
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(SourceError::answer)?;
+        let (cells, units) =
+            (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_string::<i32>());
+        for row in (0..batch.num_rows()).filter(|row| cells.is_valid(*row) && units.is_valid(*row)) {
+            if let Ok(cell) = usize::try_from(cells.value(row)) {
+                take(cell, units.value(row));
+            }
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::aggregate::Summary;
 use crate::keys::Domain;
 use crate::layout::{Column, ColumnValue, Estimator, Term};
 use crate::plan::Plan;
-use crate::source::Shape;
+use crate::source::{Shape, Units};
 use crate::text::{decimal, text_literal};
 
 /// The longest domain that is written out.
@@ -80,7 +80,14 @@ impl Plan {
         for source in &draft.sources {
             match &source.shape {
                 Shape::Sums { .. } => writeln!(out, "source for DataFusion:\n{}", source.sql)?,
-                Shape::Units { sketches } => {
+                Shape::Units(Units::Counted { coordinate }) => {
+                    writeln!(
+                        out,
+                        "source for DataFusion, different units for c{coordinate}:\n{}",
+                        source.sql
+                    )?;
+                }
+                Shape::Units(Units::Sketched { sketches }) => {
                     writeln!(out, "source for DataFusion, units of sketches {sketches:?}:\n{}", source.sql)?;
                 }
                 Shape::Histogram { first, bins } => writeln!(

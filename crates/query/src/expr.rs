@@ -197,6 +197,10 @@ impl Expr {
             Expr::Number(_) | Expr::Text(_) | Expr::Boolean(_) | Expr::Date(_) | Expr::IsNull(_) => true,
             Expr::Column(_) | Expr::Null => false,
             Expr::Negate(one) | Expr::Not(one) | Expr::Part { date: one, .. } => one.never_null(),
+            // A division by zero is NULL.
+            Expr::Arithmetic { operator: Operator::Divide, left, right, .. } => {
+                left.never_null() && matches!(&**right, Expr::Number(number) if !number.is_zero())
+            }
             Expr::Arithmetic { left, right, .. } | Expr::Compare { left, right, .. } => {
                 left.never_null() && right.never_null()
             }

@@ -39,5 +39,5 @@ pub use expected::ExpectedError;
 pub use goal::{ErrorGoal, rho_for_error};
 pub use noise::{Block, SketchBlock};
 pub use plan::{Plan, plan};
-pub use source::{Dialect, Shape, SourceQuery};
+pub use source::{Dialect, Shape, SourceQuery, Units};
 pub use spec::Spec;

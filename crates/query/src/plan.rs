@@ -14,7 +14,7 @@ use crate::noise::{Block, Facts, SketchBlock, blocks, sketch_blocks};
 use crate::parse::parse;
 use crate::question::{Order, OutputValue, Question, Understood, understand};
 use crate::sets;
-use crate::source::{Dialect, SourceQuery, sources, units};
+use crate::source::{Dialect, SourceQuery, Units, sources, units};
 
 /// Most coordinates of a released vector.
 const MAX_DIMENSION: usize = 1 << 20;
@@ -95,7 +95,9 @@ fn rows(manifest: &Manifest, question: Question<'_>) -> Result<Draft, QueryError
             let filter = filter.as_ref().map(|filter| canonical::expression(filter, table));
             filter.map_or("all units".to_owned(), |filter| format!("units where {filter}"))
         };
-        let source = |(index, filter): (usize, &Option<Expr>)| units(&question, filter.as_ref(), vec![index]);
+        let source = |(index, filter): (usize, &Option<Expr>)| {
+            units(&question, filter.as_ref(), Units::Sketched { sketches: vec![index] })
+        };
         let measures = filters.iter().map(what).collect();
         (layout, measures, filters.iter().enumerate().map(source).collect())
     } else {
@@ -138,6 +140,12 @@ pub(crate) fn cells(question: &Question<'_>, width: usize) -> Result<usize, Quer
         .iter()
         .map(|key| format!("{} of {}", key.domain.len(), canonical::expression(&key.expr, question.table)))
         .collect();
+    if question.keys.is_empty() {
+        return Err(QueryError::TooLarge {
+            message: format!("the answer would take {width} numbers, more than {MAX_DIMENSION}"),
+            remedy: "ask for fewer aggregates or sets, or of fewer units in the manifest".into(),
+        });
+    }
     Err(QueryError::TooLarge {
         message: format!(
             "the keys span more than {MAX_DIMENSION} numbers: {}, times {width} for the aggregates",

@@ -8,7 +8,7 @@ use crate::layout::{Column, ColumnValue, Estimator, Layout, WORD};
 use crate::noise::Facts;
 use crate::plan::{Draft, cells};
 use crate::question::{Sets, Tree};
-use crate::source::units;
+use crate::source::{Units, units};
 use crate::text::bare;
 
 /// What the output is called without an alias.
@@ -55,7 +55,7 @@ pub(crate) fn draft(manifest: &Manifest, asked: &Sets<'_>) -> Result<Draft, Quer
             .filter(|(_, sketch)| sketch.populations.contains(&index))
             .map(|(number, _)| number)
             .collect();
-        (!into.is_empty()).then(|| units(set, None, into))
+        (!into.is_empty()).then(|| units(set, None, Units::Sketched { sketches: into }))
     });
     let mut tables: Vec<String> = asked.sets.iter().map(|set| set.table.name.clone()).collect();
     tables.sort();

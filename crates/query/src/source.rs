@@ -62,23 +62,39 @@ pub enum Shape {
         /// How many bins there are.
         bins: usize,
     },
-    /// `cell, unit, n`: the unit, a text, is in the cell's sketches of these numbers. Units never leave the node.
-    Units {
+    /// `cell, unit`: the unit, a text, is in the cell; any number of times. Units never leave the node.
+    Units(Units),
+}
+
+/// What is made of units.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Units {
+    /// Each different one adds 1 to this coordinate of its cell.
+    Counted {
+        /// The coordinate.
+        coordinate: usize,
+    },
+    /// Each is in the cell's sketches of these numbers.
+    Sketched {
         /// Indices into [`Plan::sketches`](crate::Plan::sketches).
         sketches: Vec<usize>,
     },
 }
 
-/// The units of a question's rows for which `filter` holds.
-pub(crate) fn units(question: &Question<'_>, filter: Option<&Expr>, sketches: Vec<usize>) -> SourceQuery {
+/// The units of a question's rows for which `filter` holds, row by row: what a node makes of them is the same however
+/// often one comes, and grouping them would need memory that grows with the data.
+pub(crate) fn units(question: &Question<'_>, filter: Option<&Expr>, into: Units) -> SourceQuery {
     let mut values = Values::default();
     let guard = filter.map(|filter| values.column(filter, question.table, Sight::Stored));
     let unit = values.text(quoted(question.unit));
     let unit = guarded(guard.into_iter().collect(), unit, "NULL");
+    let steps = steps(question, &values, &[unit]);
     SourceQuery {
         table: question.table.name.clone(),
-        sql: statement(question, &values, "COUNT(*) AS \"n\"", &[unit], &["\"c0\""]),
-        shape: Shape::Units { sketches },
+        sql: format!(
+            "SELECT \"cell\", \"c0\"\nFROM (\n{steps}\n) AS \"steps\"\nWHERE \"cell\" IS NOT NULL AND \"c0\" IS NOT NULL"
+        ),
+        shape: Shape::Units(into),
     }
 }
 
@@ -91,15 +107,8 @@ pub(crate) fn sources(question: &Question<'_>, layout: &Layout, dialect: Dialect
     for measure in &layout.measures {
         match &measure.content {
             Content::Units => {
-                let mut values = Values::default();
-                let guard = values.guard(measure, table);
-                let unit = values.text(quoted(question.unit));
-                let unit = guarded(guard, unit, "NULL");
-                sources.push(SourceQuery {
-                    table: table.name.clone(),
-                    sql: statement(question, &values, "COUNT(DISTINCT \"c0\") AS \"c0\"", &[unit], &[]),
-                    shape: Shape::Sums { coordinates: vec![measure.first] },
-                });
+                let into = Units::Counted { coordinate: measure.first };
+                sources.push(units(question, measure.filter.as_ref(), into));
             }
             Content::Histogram { bins, strategy, weight } => {
                 sources.push(SourceQuery {
@@ -133,6 +142,18 @@ fn statement(
     terms: &[String],
     groups: &[&str],
 ) -> String {
+    let groups: Vec<&str> = std::iter::once("\"cell\"").chain(groups.iter().copied()).collect();
+    let present: Vec<String> = groups.iter().map(|group| format!("{group} IS NOT NULL")).collect();
+    let groups = groups.join(", ");
+    format!(
+        "SELECT {groups}, {aggregates}\nFROM (\n{steps}\n) AS \"steps\"\nWHERE {present}\nGROUP BY {groups}",
+        steps = steps(question, values, terms),
+        present = present.join(" AND "),
+    )
+}
+
+/// Each row's cell and terms.
+fn steps(question: &Question<'_>, values: &Values, terms: &[String]) -> String {
     let table = question.table;
     let keys = question.keys.iter().enumerate();
     let mut columns: Vec<String> =
@@ -146,16 +167,12 @@ fn statement(
     });
     let terms: Vec<String> =
         terms.iter().enumerate().map(|(i, text)| format!("{text} AS \"c{i}\"")).collect();
-    let groups: Vec<&str> = std::iter::once("\"cell\"").chain(groups.iter().copied()).collect();
-    let present: Vec<String> = groups.iter().map(|group| format!("{group} IS NOT NULL")).collect();
-    let groups = groups.join(", ");
     format!(
-        "SELECT {groups}, {aggregates}\nFROM (\n  SELECT {cell} AS \"cell\",\n    {terms}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"\n) AS \"steps\"\nWHERE {present}\nGROUP BY {groups}",
+        "  SELECT {cell} AS \"cell\",\n    {terms}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"",
         cell = cell(question),
         terms = terms.join(",\n    "),
         columns = columns.join(",\n      "),
         from = quoted(&table.name),
-        present = present.join(" AND "),
     )
 }
 

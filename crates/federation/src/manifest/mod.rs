@@ -196,11 +196,13 @@ impl Manifest {
         self.planners.iter().find(|planner| planner.name == *name)
     }
 
-    /// Whether an agency holds any of these tables, named in the manifest's spelling.
-    pub fn holds(&self, node: NodeId, tables: &[String]) -> bool {
-        let tables = self.tables.iter().filter(|table| tables.contains(&table.name));
-        let agency = self.agency(node);
-        agency.is_some_and(|agency| tables.into_iter().any(|table| table.holders.contains(&agency.name)))
+    /// Whether each of these tables, named in the manifest's spelling, is held by one of these agencies.
+    pub fn are_held(&self, tables: &[String], nodes: &[NodeId]) -> bool {
+        let holds = |table: &Table, node: &NodeId| {
+            self.agency(*node).is_some_and(|agency| table.holders.contains(&agency.name))
+        };
+        let held = |table: &Table| nodes.iter().any(|node| holds(table, node));
+        tables.iter().all(|name| self.table(name).is_some_and(held))
     }
 
     /// The table of that name, without regard to case.

@@ -137,6 +137,22 @@ impl<'a> Fit<'a> {
         Some(self.bins().map(mean).sum::<f64>() / people)
     }
 
+    /// The least and the largest mean of `f` over everyone, wherever in their bins people stand: all at the one end or
+    /// all at the other. `f` falls or rises throughout; it is asked of a value, and whether people may stand at that
+    /// value or only before it.
+    pub(crate) fn extremes(&self, f: impl Fn(f64, bool) -> f64) -> Option<(f64, f64)> {
+        let people = self.people()?;
+        let last = self.bins.len() - 1;
+        let (mut low, mut high) = (0.0, 0.0);
+        for (index, bin) in self.bins().enumerate() {
+            let at_end = index == last || bin.low == bin.high;
+            low += bin.count * f(bin.low, true);
+            high += bin.count * f(bin.high, at_end);
+        }
+        let (low, high) = (low / people, high / people);
+        Some((low.min(high), low.max(high)))
+    }
+
     /// `(line - median of the poor) / line`.
     pub(crate) fn median_gap(&self, line: f64) -> Option<f64> {
         self.median_gap_at(line, 0.0)

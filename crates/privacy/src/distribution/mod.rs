@@ -18,7 +18,7 @@ use crate::estimate::{Estimate, Z};
 pub enum Statistic {
     /// How many there are, in the release's weight.
     Total,
-    /// The mean.
+    /// The mean. Its interval, and those of the shares and gaps at a line, hold wherever in their bins people stand.
     Mean,
     /// The value below which this share lies.
     Quantile(f64),
@@ -145,7 +145,7 @@ impl Distribution {
                         let median = kept.fit().quantile(0.5);
                         median.map_or(read, |median| self.median_gap(read, &kept, median * share))
                     }
-                    _ => read,
+                    _ => self.within_bins(read, &kept, index, *statistic),
                 };
                 if cut.is_some() && statistic.is_shape() {
                     widened(read, 1.0 + WIDENING * part)
@@ -176,6 +176,34 @@ impl Distribution {
 }
 
 impl Distribution {
+    /// An interval that holds wherever in their bins people stand, for what could have been measured without bins:
+    /// many stand at round values, and at lines.
+    fn within_bins(
+        &self,
+        read: Estimate,
+        reading: &Reading<'_>,
+        index: usize,
+        statistic: Statistic,
+    ) -> Estimate {
+        let fit = reading.fit();
+        let gap = |line: f64, value: f64| ((line - value) / line).clamp(0.0, 1.0);
+        let extremes = match statistic {
+            Statistic::Mean => fit.extremes(|value, _| value),
+            Statistic::ShareBelow(line) => {
+                fit.extremes(|value, at| f64::from(u8::from(value < line || value == line && !at)))
+            }
+            Statistic::Gap(line) => fit.extremes(|value, _| gap(line, value)),
+            Statistic::Severity(line) => fit.extremes(|value, _| gap(line, value).powi(2)),
+            _ => None,
+        };
+        let (Some(value), Some(found), Some((least, most))) = (read.value, reading.found(index), extremes)
+        else {
+            return read;
+        };
+        let (low, high) = (read.low - (found - least).max(0.0), read.high + (most - found).max(0.0));
+        Estimate::checked(value, read.standard_error, low, high)
+    }
+
     /// The median gap's interval, no narrower than Woodruff's for the median of the poor at a fixed line.
     fn median_gap(&self, read: Estimate, reading: &Reading<'_>, line: f64) -> Estimate {
         let fit = reading.fit();

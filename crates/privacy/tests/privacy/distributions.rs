@@ -31,7 +31,6 @@ fn intervals_cover_what_exact_totals_give() {
         Statistic::Gini,
         Statistic::S80S20,
         Statistic::Lorenz(0.4),
-        Statistic::Gap(9.5),
     ];
     let with = |sd: f64| Distribution::new(Arc::clone(&strategy), edges.clone(), 1.0, sd, Digest([7; 32]));
     let truth: Vec<f64> =
@@ -93,4 +92,38 @@ fn prefix_sums_are_as_noisy_as_the_strategy_computes() {
     }
     let mean = sum / RELEASES as f64;
     assert!((mean - 1.0).abs() < 0.05, "{mean}");
+}
+
+/// A third of all stand at the line itself, in a bin that reaches on: nobody there is below it, and an interval that
+/// believed in people spread evenly would not know. Almost without noise.
+#[test]
+fn poverty_at_a_line_within_a_bin_is_known_to_the_width_of_the_bin() {
+    let strategy = Arc::new(Strategy::new(4));
+    let bins = vec![(0.0, 0.0), (0.0, 100.0), (100.0, 200.0), (200.0, 300.0)];
+    let mut released = vec![0, 3_000_000, 3_000_000, 3_000_000];
+    strategy.apply(&mut released);
+    let distribution = Distribution::new(Arc::clone(&strategy), bins, 1.0, 1.0, Digest([7; 32]));
+    let wanted = [
+        Statistic::ShareBelow(150.0),
+        Statistic::ShareBelow(200.0),
+        Statistic::ShareBelow(300.0),
+        Statistic::Gap(150.0),
+        Statistic::Severity(150.0),
+        Statistic::Mean,
+    ];
+    // People at the lower ends of their bins, and at the upper ends; at 300, the end of the range, people may stand.
+    let ends = [
+        (1.0 / 3.0, 2.0 / 3.0),
+        (2.0 / 3.0, 2.0 / 3.0),
+        (2.0 / 3.0, 1.0),
+        (1.0 / 9.0, 4.0 / 9.0),
+        (1.0 / 27.0, 10.0 / 27.0),
+        (100.0, 200.0),
+    ];
+    for ((statistic, estimate), (low, high)) in
+        wanted.iter().zip(distribution.estimates(&released, &wanted)).zip(ends)
+    {
+        let near = |found: f64, expected: f64| (found - expected).abs() < 1e-3 * expected.max(1.0);
+        assert!(near(estimate.low, low) && near(estimate.high, high), "{statistic:?}: {estimate:?}");
+    }
 }

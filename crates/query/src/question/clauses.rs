@@ -13,9 +13,18 @@ use crate::places::{Places, START, of_ident, of_name, of_select, of_table};
 
 /// The query's one SELECT, or the refusal of what surrounds it.
 pub(super) fn only_select<'q>(query: &'q ast::Query, places: &Places) -> Result<&'q Select, QueryError> {
+    refuse_around(query, places)?;
+    match &*query.body {
+        SetExpr::Select(select) => Ok(select),
+        _ => Err(unsupported(START, "this statement", "ask SELECT ... FROM table")),
+    }
+}
+
+/// Refuses what may surround a query's body, but ORDER BY and LIMIT.
+pub(super) fn refuse_around(query: &ast::Query, places: &Places) -> Result<(), QueryError> {
     let ast::Query {
         with,
-        body,
+        body: _,
         order_by: _,
         limit_clause: _,
         fetch,
@@ -38,10 +47,7 @@ pub(super) fn only_select<'q>(query: &'q ast::Query, places: &Places) -> Result<
     if with.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
         return Err(unsupported(START, "a clause of another dialect", "leave it out"));
     }
-    match &**body {
-        SetExpr::Select(select) => Ok(select),
-        _ => Err(unsupported(START, "this statement", "ask SELECT ... FROM table")),
-    }
+    Ok(())
 }
 
 /// Refuses every clause that is not SELECT, FROM, WHERE or GROUP BY.

@@ -9,7 +9,7 @@ use sqlparser::ast::{
 use sqlparser::keywords::Keyword;
 
 use super::Question;
-use super::clauses::{from, only_select, refuse_clauses};
+use super::clauses::{from, refuse_around, refuse_clauses};
 use crate::QueryError;
 use crate::error::Position;
 use crate::lower::{Lowering, as_aggregate, invalid, unsupported};
@@ -88,6 +88,11 @@ pub(super) fn sets<'m>(
     }
     let mut reader = Reader { manifest, places, sets: Vec::new() };
     let tree = reader.query(expression)?;
+    if matches!(tree, Tree::Set(_)) {
+        // SQL would count rows here, and no planner should wonder which is meant.
+        let instead = format!("write SELECT COUNT(DISTINCT {}) FROM table", manifest.unit.column);
+        return Err(unsupported(START, "a subquery without a set operation", instead));
+    }
     Ok(Sets { name, sets: reader.sets, tree })
 }
 
@@ -134,11 +139,8 @@ impl Reader<'_, '_> {
                 "leave it out: sets have no order",
             ));
         }
-        match &*query.body {
-            // Refuses what may surround a SELECT.
-            SetExpr::Select(_) => self.set(only_select(query, self.places)?),
-            body => self.expression(body),
-        }
+        refuse_around(query, self.places)?;
+        self.expression(&query.body)
     }
 
     fn expression(&mut self, expression: &SetExpr) -> Result<Tree, QueryError> {
@@ -151,7 +153,8 @@ impl Reader<'_, '_> {
                     return Err(unsupported(at, "ALL", "leave it out: a unit is in a set once"));
                 }
                 let (left, right) = (self.expression(left)?, self.expression(right)?);
-                Ok(Tree::Operation(*op, Box::new(left), Box::new(right)))
+                let operator = if *op == SetOperator::Minus { SetOperator::Except } else { *op };
+                Ok(Tree::Operation(operator, Box::new(left), Box::new(right)))
             }
             _ => Err(unsupported(START, "this in a set operation", USAGE)),
         }

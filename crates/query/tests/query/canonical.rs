@@ -147,3 +147,17 @@ fn the_source_is_never_the_planners_text() {
     assert!(source.contains("(\"name\" = 'x'' OR TRUE --')"), "{source}");
     assert!(!source.contains("secret"), "{source}");
 }
+
+/// A value that may be a division by zero is not there in every row.
+#[test]
+fn a_count_of_quotients_is_no_count_of_rows() {
+    for (sql, rows) in [
+        ("SELECT COUNT(1 / COALESCE(children, 0)) FROM persons", false),
+        ("SELECT COUNT(COALESCE(children, 0) / 2) FROM persons", true),
+        ("SELECT COUNT(CASE WHEN poor THEN 1 ELSE 1 / COALESCE(age, 0) END) FROM persons", false),
+    ] {
+        let planned = plan(&manifest(), sql, RHO);
+        let counts_rows = planned.is_ok_and(|plan| plan.canonical_sql().contains("COUNT(*)"));
+        assert_eq!(counts_rows, rows, "{sql}");
+    }
+}

@@ -26,6 +26,24 @@ const REFUSED: &[(&str, &str, (u64, u64), &str)] = &[
         "a question of its own",
     ),
     (
+        "SELECT COUNT(*) FROM (SELECT person_id FROM persons UNION SELECT person_id FROM residents FOR UPDATE)",
+        "FOR",
+        (1, 91),
+        "nothing",
+    ),
+    (
+        "SELECT COUNT(*) FROM (SELECT person_id FROM persons UNION SELECT person_id FROM residents FETCH FIRST 5 ROWS ONLY)",
+        "FETCH",
+        (1, 91),
+        "LIMIT",
+    ),
+    (
+        "SELECT COUNT(*) FROM (SELECT person_id FROM persons)",
+        "a subquery without a set operation",
+        (1, 1),
+        "COUNT(DISTINCT person_id)",
+    ),
+    (
         "SELECT SUM(age) FROM (SELECT person_id FROM persons)",
         "this over a set of units",
         (1, 8),

@@ -105,7 +105,11 @@ fn declarable(
     }
     let (mut columns, mut told) = (Vec::new(), BTreeSet::new());
     for (place, column) in own.into_iter().enumerate() {
-        let name = shown(&column.name);
+        // Without the unit's name nothing tells a header from a first row of words.
+        let name = match answers.unit {
+            Some(_) => shown(&column.name),
+            None => format!("the name of column {}", place + 1),
+        };
         let folded = column.name.to_ascii_lowercase();
         let problem = if !wanted(&column.name, answers) {
             continue;

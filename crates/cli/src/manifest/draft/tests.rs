@@ -151,7 +151,7 @@ fn rows_make_no_difference() {
     let of = |tail: &str| {
         let file = format!("{header}{tail}");
         let files = [("north/survey.csv", file.as_str()), ("south/survey.csv", header)];
-        drafted(&files, &Answers::default())
+        drafted(&files, &unit("hid"))
     };
     let (with, without) = (of(rows), of(""));
     assert_eq!(with, without);
@@ -161,11 +161,7 @@ fn rows_make_no_difference() {
     }
     assert_eq!(
         columns(&with),
-        [
-            "  { name = \"hid\", type = \"?\" },",
-            "  { name = \"income\", type = \"?\" },",
-            "  { name = \"weight\", type = \"?\" },"
-        ]
+        ["  { name = \"income\", type = \"?\" },", "  { name = \"weight\", type = \"?\" },"]
     );
     assert!(with.contains("# left out: \"north/survey.csv\": \"sämtlich\" is no SQL name"), "{with}");
 }
@@ -336,4 +332,17 @@ fn a_draft_never_overwrites() {
     let first = fs::read_to_string(&out).expect("there");
     assert!(run().expect_err("refused").to_string().contains("exists already; choose another name"));
     assert_eq!(fs::read_to_string(&out).expect("there"), first);
+}
+
+/// A file of words without a header cannot be told from one with it: what is no column's name is not shown, and the
+/// draft begins with the doubt.
+#[test]
+fn without_the_units_name_no_word_that_is_no_name_is_shown() {
+    let row = "HH-A,Mary Smith,widowed,hiv positive\nHH-B,John Brown,married,healthy\n";
+    let text = drafted(&[("people.csv", row)], &Answers::default());
+    assert!(text.starts_with("# IS THE FIRST LINE"), "{text}");
+    for word in ["HH-A", "Mary", "positive"] {
+        assert!(!text.contains(word), "{text}");
+    }
+    assert!(!drafted(&[("people.csv", "hid,income\n")], &unit("hid")).contains("IS THE FIRST LINE"));
 }

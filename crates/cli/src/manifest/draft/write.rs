@@ -28,6 +28,10 @@ const EXAMPLE: &str = r#"
 # mask_key = "64 hexadecimal digits"
 "#;
 
+/// Said first where the unit's column is not named, so that nothing tells a header from a row.
+const DOUBT: &str = "# IS THE FIRST LINE OF EACH CSV FILE ITS HEADER? If not, this draft shows a row: delete it, and draft again with\n\
+     # --unit COLUMN, which leaves out every file without that column, and so each one without a header.\n";
+
 /// The whole federation.toml.
 pub(super) fn manifest(
     layout: &Layout,
@@ -48,12 +52,13 @@ fn head(layout: &Layout, answers: &Answers) -> String {
     let first = layout.agencies.first().map_or("NAME", Name::as_str);
     let id = answers.federation.as_ref().map_or("ID", Name::as_str);
     let numbers = numbers(&layout.agencies);
+    let doubt = if answers.unit.is_none() { DOUBT } else { "" };
     let quorum = match layout.agencies.len() {
         0 => "at most as many as there are agencies".into(),
         agencies => format!("at most {agencies}"),
     };
     format!(
-        r#"# A draft from file headers alone. Every "?" is a question that law, code book or the agencies answer, never the
+        r#"{doubt}# A draft from file headers alone. Every "?" is a question that law, code book or the agencies answer, never the
 # data. `almoner manifest check` lists those that are open, with their lines, and nothing runs before the last is
 # answered. docs/manifest.md explains each field, docs/survey.md the way from here to a published table.
 
