@@ -173,9 +173,7 @@ impl Distribution {
             Estimate::checked(found, reading.error(index), low * scale, high * scale)
         })
     }
-}
 
-impl Distribution {
     /// An interval that holds wherever in their bins people stand, for what could have been measured without bins:
     /// many stand at round values, and at lines.
     fn within_bins(
