@@ -79,20 +79,25 @@ impl<'a> Value<'a> {
         value.is_finite().then_some(value + 0.0)
     }
 
-    /// `true`, `t`, `1`, `yes` or `false`, `f`, `0`, `no`, in any case.
+    /// `true`, `t`, `yes`, `y`, `1` or `false`, `f`, `no`, `n`, `0`, in any case; also `1.0` and `0.0`, as exports write
+    /// a column in which a value is missing.
     pub(crate) fn boolean(self) -> Option<bool> {
         match self {
             Value::Boolean(value) => Some(value),
             Value::Integer(0) => Some(false),
             Value::Integer(1) => Some(true),
             Value::Text(text) => {
-                let is = |words: [&str; 4]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
-                match (is(["true", "t", "1", "yes"]), is(["false", "f", "0", "no"])) {
+                let is = |words: [&str; 6]| words.iter().any(|word| text.trim().eq_ignore_ascii_case(word));
+                let (yes, no) =
+                    (is(["true", "t", "yes", "y", "1", "1.0"]), is(["false", "f", "no", "n", "0", "0.0"]));
+                match (yes, no) {
                     (true, _) => Some(true),
                     (_, true) => Some(false),
                     _ => None,
                 }
             }
+            Value::Number(1.0) => Some(true),
+            Value::Number(0.0) => Some(false),
             Value::Missing | Value::Integer(_) | Value::Number(_) | Value::Day(_) => None,
         }
     }
@@ -201,7 +206,11 @@ mod tests {
             ("no", Some(false)),
             ("0", Some(false)),
             ("2", None),
-            ("y", None),
+            ("y", Some(true)),
+            ("N", Some(false)),
+            ("1.0", Some(true)),
+            ("0.0", Some(false)),
+            ("1.5", None),
             ("", None),
         ] {
             assert_eq!(Value::Text(text).boolean(), value, "{text:?}");

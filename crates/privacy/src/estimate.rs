@@ -44,10 +44,11 @@ impl Estimate {
         Estimate::checked(offset + scale * value, error, first.min(second), first.max(second))
     }
 
-    /// Whether the noise dominates: nothing is known, or the standard error is above `limit` times the
-    /// value.
+    /// Whether the noise dominates: nothing is known, nothing bounds it, or the standard error is above `limit` times
+    /// the value.
     pub fn is_noisy(&self, limit: f64) -> bool {
-        !self.value.is_some_and(|value| self.standard_error <= limit * value.abs())
+        let bounded = self.low.is_finite() && self.high.is_finite();
+        !self.value.is_some_and(|value| bounded && self.standard_error <= limit * value.abs())
     }
 }
 

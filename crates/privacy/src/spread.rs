@@ -1,6 +1,7 @@
 //! Variances and standard deviations from the joint triple of PROTOCOL C.
 
 use crate::estimate::{Estimate, Z};
+use crate::ratio::{Term, ratio};
 
 /// Which measure of spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,33 +19,36 @@ pub enum Spread {
 /// The spread of values in a public range of width `range`, from the totals of the Lagrange basis at
 /// 0, 1/2 and 1 over `u = (x - low)/range`: `(1-u)(1-2u)`, `4u(1-u)`, `u(2u-1)`, in persons, each with
 /// independent noise of standard deviation `sd`. With `n` their sum, `s1 = b/2 + c` the sum of `u` and
-/// `s2 = b/4 + c` the sum of its square, the variance is `range^2 (s2/n - (s1/n)^2)`; its standard error is
-/// by the delta method. A variance may come out negative, and then says that the noise is larger than it;
+/// `s2 = b/4 + c` the sum of its square, the variance is `range^2 (s2/n - (s1/n)^2)`; its standard error and
+/// interval are those of [`ratio`], unbounded where the noise hides `n`. A variance may come out negative, and then says that the noise is larger than it;
 /// a deviation never does.
 pub fn spread(totals: [f64; 3], sd: f64, range: f64, kind: Spread) -> Estimate {
     let [a, b, c] = totals;
     let n = a + b + c;
-    let (mean, square) = ((b / 2.0 + c) / n, (b / 4.0 + c) / n);
+    let mean = (b / 2.0 + c) / n;
     let sample = matches!(kind, Spread::VarianceSample | Spread::DeviationSample);
     if n.is_nan() || n <= f64::from(u8::from(sample)) {
         return Estimate::UNKNOWN;
     }
-    let variance = square - mean * mean;
-    // Derivatives of s2/n - (s1/n)^2 by the three totals.
-    let slope = |node: f64| (node * node - square - 2.0 * mean * (node - mean)) / n;
-    let error = sd.abs() * (slope(0.0).powi(2) + slope(0.5).powi(2) + slope(1.0).powi(2)).sqrt();
+    // The squared distances from the mean over the rows: a ratio of sums, which to first order does not move with
+    // the mean that it is taken from.
+    let terms = [(a, 0.0), (b, 0.5), (c, 1.0)].map(|(total, node): (f64, f64)| Term {
+        total,
+        numerator: (node - mean).powi(2),
+        denominator: 1.0,
+    });
     let scale = range * range * if sample { n / (n - 1.0) } else { 1.0 };
-    let (value, error) = (variance * scale, error * scale);
-    let (low, high) = (value - Z * error, value + Z * error);
+    let found = ratio(&terms, sd).affine(0.0, scale);
+    let (Some(value), error) = (found.value, found.standard_error) else { return Estimate::UNKNOWN };
     match kind {
-        Spread::VariancePopulation | Spread::VarianceSample => Estimate::checked(value, error, low, high),
+        Spread::VariancePopulation | Spread::VarianceSample => found,
         Spread::DeviationPopulation | Spread::DeviationSample => {
             let root = |variance: f64| variance.max(0.0).sqrt();
-            let deviation = root(value);
-            let half = (root(high) - root(low)) / (2.0 * Z);
-            // Near zero the delta method divides by it; the interval's own width does not.
-            let error = if deviation > 0.0 { half.min(error / (2.0 * deviation)) } else { half };
-            Estimate::checked(deviation, error, root(low), root(high))
+            // Where noise has pushed the whole interval below 0, its width still tells how much there may be.
+            let high = found.high.max(Z * error);
+            let (low, high) = (root(found.low), root(high));
+            // Not by the delta method, which near zero divides by the deviation and trusts it far from there.
+            Estimate::checked(root(value), (high - low) / (2.0 * Z), low, high)
         }
     }
 }

@@ -72,6 +72,11 @@ pub(crate) enum Summary {
 pub(crate) const POINTS: u8 = 9;
 
 impl Summary {
+    /// Whether it is in the unit of the values, and not a share or a ratio.
+    pub(crate) fn is_value(&self) -> bool {
+        matches!(self, Summary::Quantile(_) | Summary::RiskThreshold(_) | Summary::Deciles)
+    }
+
     /// Whether it has a value at each of [`POINTS`].
     pub(crate) fn is_curve(&self) -> bool {
         matches!(self, Summary::Lorenz | Summary::Deciles)

@@ -4,9 +4,10 @@
 //! Where the range has no more steps than there may be bins, each value has its own. Otherwise 0, where so
 //! many incomes stand, has one of its own, and the rest of the range is cut as the manifest says.
 
-use almoner_federation::{BinScale, Bins, Exact};
-use dashu::base::UnsignedAbs;
+use almoner_federation::{BinScale, Bins, ColumnType, Exact, Table};
+use dashu::base::{Abs, UnsignedAbs};
 
+use crate::expr::{Expr, Operator};
 use crate::interval::Range;
 
 /// A run of neighbouring bins.
@@ -43,6 +44,47 @@ impl Piece {
         let at = move |k: u32| (low + &step * Exact::from(k)).to_f64().value();
         let width = u32::from(matches!(self, Piece::Even { .. }));
         (0..self.count()).map(move |k| (at(k), at(k + width)))
+    }
+}
+
+/// How the values of an expression are cut: as those of the first column in it that is measured, whose scale moves with
+/// what it is multiplied or divided by. `None` where there is no such column.
+pub(crate) fn bins_of(value: &Expr, table: &Table) -> Option<Bins> {
+    let first = |all: &[Expr]| all.iter().find_map(|one| bins_of(one, table));
+    match value {
+        Expr::Column(index) => match &table.columns[*index].kind {
+            ColumnType::Integer { bins, .. } | ColumnType::Number { bins, .. } => Some(bins.clone()),
+            _ => None,
+        },
+        Expr::Negate(one) => bins_of(one, table),
+        Expr::Arithmetic { operator, left, right, .. } => {
+            let factor = |number: &Exact| number.clone().abs();
+            match (operator, &**left, &**right) {
+                (Operator::Multiply, other, Expr::Number(number))
+                | (Operator::Multiply, Expr::Number(number), other) => {
+                    bins_of(other, table).map(|bins| scaled(bins, &factor(number)))
+                }
+                (Operator::Divide, other, Expr::Number(number)) if !number.is_zero() => {
+                    bins_of(other, table).map(|bins| scaled(bins, &(Exact::ONE / factor(number))))
+                }
+                (_, left, right) => bins_of(left, table).or_else(|| bins_of(right, table)),
+            }
+        }
+        Expr::Coalesce(all) | Expr::Least(all) | Expr::Greatest(all) => first(all),
+        Expr::Case { branches, otherwise, .. } => {
+            let values = branches.iter().map(|(_, value)| value).chain(otherwise.as_deref());
+            values.into_iter().find_map(|value| bins_of(value, table))
+        }
+        _ => None,
+    }
+}
+
+fn scaled(bins: Bins, factor: &Exact) -> Bins {
+    match bins.scale {
+        BinScale::Log { from } if *factor > Exact::ZERO => {
+            Bins { scale: BinScale::Log { from: from * factor }, ..bins }
+        }
+        _ => bins,
     }
 }
 

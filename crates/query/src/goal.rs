@@ -72,7 +72,14 @@ pub fn rho_for_error(manifest: &Manifest, sql: &str, goal: ErrorGoal) -> Result<
     let meets = |rho: PicoRho| priced(&draft, rho).is_ok_and(|plan| goal.is_met(&plan));
     if !meets(most) {
         // An error that the whole budget meets with is worth more to the planner than a missed goal.
-        priced(&draft, most)?;
+        let plan = priced(&draft, most)?;
+        // Over rows that are spread evenly some statistics, such as the ratio to what the poorest have, may be lost.
+        if let Some((lost, _)) = plan.errors().iter().find(|(error, _)| !error.standard_error.is_finite()) {
+            return Err(QueryError::Goal(format!(
+                "the error of {:?} cannot be told before the distribution's shape is known; ask for it with a rho, in a question of its own",
+                echo(&lost.name)
+            )));
+        }
         return Err(QueryError::Goal(format!(
             "not even the federation's whole budget of {most} rho would give so small an error; accept a larger one or ask for fewer outputs"
         )));

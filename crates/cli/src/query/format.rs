@@ -33,7 +33,14 @@ pub(crate) fn print(
             }
             output::print(&format!("{}\n{}\n", table(answered, limit), lines.join("\n")))
         }
-        Format::Csv => output::print(&as_csv(answered, planner.manifest.policy.quality_limit)?),
+        Format::Csv => {
+            // The numbers alone go to standard output; that some agency's are missing must not go unsaid.
+            let absent = absent(planner, answered);
+            if !absent.is_empty() {
+                eprintln!("WITHOUT {}: their records are not counted", absent.join(", "));
+            }
+            output::print(&as_csv(answered, planner.manifest.policy.quality_limit)?)
+        }
         Format::Json => output::print(&format!("{:#}\n", as_json(planner, answered, left))),
     }
 }

@@ -102,8 +102,11 @@ impl<'a> Fit<'a> {
 
     /// The values below which `people` fewer, and more, lie than below a quantile.
     pub(crate) fn around(&self, share: f64, people: f64) -> Option<(f64, f64)> {
-        let target = share * self.people()?;
-        Some((self.value_at(target - people)?, self.value_at(target + people)?))
+        let (target, all) = (share * self.people()?, self.total());
+        // Fewer than nobody, and more than all, are at the ends of the range.
+        let low = if target > people { self.value_at(target - people)? } else { self.bins.first()?.0 };
+        let high = if target + people < all { self.value_at(target + people)? } else { self.bins.last()?.1 };
+        Some((low, high))
     }
 
     /// How many lie below a value.

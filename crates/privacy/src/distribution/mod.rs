@@ -118,15 +118,25 @@ impl Distribution {
     /// A parametric bootstrap ([`Reading`]) tells standard errors and biases; a bias is taken off, but from
     /// quantiles. Where noise is a visible part of all people, people whom the fit sees in the upper tail may be
     /// noise: it is read with and without a tail that noise could feign; the value is the middle of both, the
-    /// interval reaches over both.
+    /// interval reaches over both. Where the noise could be everybody, nothing bounds a statistic.
     pub fn estimates(&self, released: &[i64], wanted: &[Statistic]) -> Vec<Estimate> {
         let y: Vec<f64> = released.iter().map(|y| *y as f64).collect();
         let prefixes: Vec<f64> = self.strategy.prefixes(&y).into_iter().map(|sum| sum * self.unit).collect();
         let total = prefixes.last().copied().unwrap_or_default();
         let noise = self.replicates.typical();
-        let kept = Reading::new(&self.bins, &self.replicates, &prefixes, Tail::Kept, wanted);
+        // Inequality needs the mean as well.
+        let mean = wanted.len();
+        let all: Vec<Statistic> = wanted.iter().copied().chain([Statistic::Mean]).collect();
+        let kept = Reading::new(&self.bins, &self.replicates, &prefixes, Tail::Kept, &all);
         let cut = (noise > HEAVY * total)
-            .then(|| Reading::new(&self.bins, &self.replicates, &prefixes, Tail::Cut, wanted));
+            .then(|| Reading::new(&self.bins, &self.replicates, &prefixes, Tail::Cut, &all));
+        // Where the noise could be everybody, the people are lost in it.
+        let lost = cut.is_some() && Z * noise >= total;
+        let nothing_to_share = kept.unbiased(mean).low <= 0.0 && noise > 0.0;
+        let quantile = |index: usize, share: f64, scale: f64| {
+            let read = self.quantile(&kept, index, share, scale);
+            cut.as_ref().map_or(read, |cut| between(read, self.quantile(cut, index, share, scale)))
+        };
         let part = if total > 0.0 { (noise / total).min(0.25) } else { 0.25 };
         let estimates = wanted.iter().enumerate().map(|(index, statistic)| match statistic {
             // The last prefix sum itself: fitting would only bias it.
@@ -134,8 +144,11 @@ impl Distribution {
                 let error = kept.error(index);
                 Estimate::checked(total, error, total - Z * error, total + Z * error)
             }
-            Statistic::Quantile(share) => self.quantile(&kept, index, *share, 1.0),
-            Statistic::RiskThreshold(share) => self.quantile(&kept, index, 0.5, *share),
+            _ if lost => unbounded(kept.found(index)),
+            // Without income that is clearly above none there is nothing whose shares could be told.
+            Statistic::Gini | Statistic::Lorenz(_) if nothing_to_share => unbounded(kept.found(index)),
+            Statistic::Quantile(share) => quantile(index, *share, 1.0),
+            Statistic::RiskThreshold(share) => quantile(index, 0.5, *share),
             _ => {
                 let read = kept.unbiased(index);
                 let read = cut.as_ref().map_or(read, |cut| between(read, cut.unbiased(index)));
@@ -163,7 +176,7 @@ impl Distribution {
     fn quantile(&self, reading: &Reading<'_>, index: usize, share: f64, scale: f64) -> Estimate {
         let Some(found) = reading.found(index) else { return Estimate::UNKNOWN };
         if reading.is_lost(index) {
-            return Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY);
+            return unbounded(Some(found));
         }
         let (fit, last) = (reading.fit(), self.bins.len() - 1);
         let ends = fit
@@ -212,6 +225,13 @@ impl Distribution {
         let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
         Estimate::checked(value, read.standard_error, read.low.min(low), read.high.max(high))
     }
+}
+
+/// A value that nothing bounds.
+fn unbounded(found: Option<f64>) -> Estimate {
+    found.map_or(Estimate::UNKNOWN, |found| {
+        Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY)
+    })
 }
 
 /// Between two readings of the same statistic.

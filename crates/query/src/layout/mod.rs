@@ -9,7 +9,7 @@ mod sketches;
 
 use std::sync::Arc;
 
-use almoner_federation::{ColumnType, Exact, Table};
+use almoner_federation::{Exact, Table};
 use almoner_privacy::Strategy;
 
 pub(crate) use self::content::{Binned, Content, Curve, Measure, Weight};
@@ -19,12 +19,13 @@ use self::grid::{moments, poverty, sum, weight, weight_range};
 pub(crate) use self::reading::reading;
 pub(crate) use self::sketches::{Sketch, WORD, sketches};
 use crate::QueryError;
-use crate::aggregate::{Aggregate, Degree, Measured};
-use crate::bins::pieces;
+use crate::aggregate::{Aggregate, Degree, Measured, Summary};
+use crate::bins::{bins_of, pieces};
 use crate::error::Position;
 use crate::expr::{Expr, Type};
 use crate::interval::{Range, range};
 use crate::lower::invalid;
+use crate::near::echo;
 use crate::question::{OutputValue, Question};
 
 /// Measures and output columns of one question.
@@ -113,18 +114,15 @@ impl<'q> Builder<'q> {
             Aggregate::Poverty { degree, value, line } => self.poverty(measured, *degree, value, line, at),
             Aggregate::Distribution(summary, value) => {
                 let interval = range(value, self.table, at)?;
-                let bins = match value {
-                    Expr::Column(index) => match &self.table.columns[*index].kind {
-                        ColumnType::Integer { bins, .. } | ColumnType::Number { bins, .. } => bins.clone(),
-                        _ => Default::default(),
-                    },
-                    _ => Default::default(),
-                };
-                let pieces = pieces(&interval, &bins);
+                if let Summary::MedianGap(line) = summary {
+                    check_line(&interval, line, at)?;
+                }
+                let pieces = pieces(&interval, &bins_of(value, self.table).unwrap_or_default());
                 let count = pieces.iter().map(|piece| piece.count() as usize).sum();
                 let bins = Binned::Values { value: value.clone(), pieces };
                 let first = self.histogram(measured, bins, count, at)?;
-                Ok((Estimator::Distribution { first, summary: summary.clone() }, interval.magnitude()))
+                let magnitude = if summary.is_value() { interval.magnitude() } else { Exact::ONE };
+                Ok((Estimator::Distribution { first, summary: summary.clone() }, magnitude))
             }
             Aggregate::Multidimensional { what, cutoff, indicators } => {
                 let (indicators, top) = scores(indicators, at)?;
@@ -205,8 +203,8 @@ impl<'q> Builder<'q> {
         at: Position,
     ) -> Estimated {
         // Both must be computable.
-        range(value, self.table, at)?;
-        range(line, self.table, at)?;
+        let (values, lines) = (range(value, self.table, at)?, range(line, self.table, at)?);
+        check_line(&values, &lines.high, at)?;
         let largest = self.asked.iter().filter_map(|other| match &other.aggregate {
             Aggregate::Poverty { degree, value: other_value, line: other_line }
                 if other_value == value
@@ -273,6 +271,20 @@ impl<'q> Builder<'q> {
         });
         first
     }
+}
+
+/// Refuses a line that may lie above every value: who has more than the largest declared value is clamped to it, and
+/// would be counted as poor.
+fn check_line(values: &Range, line: &Exact, at: Position) -> Result<(), QueryError> {
+    if *line <= values.high {
+        return Ok(());
+    }
+    let most = echo(&values.high.to_string());
+    Err(invalid(
+        at,
+        format!("the line may lie above {most}, the largest value that is told apart"),
+        format!("write LEAST(line, {most}), or declare a larger range in the manifest"),
+    ))
 }
 
 /// The indicators' weights as whole numbers in the same proportion, and their sum.

@@ -143,3 +143,30 @@ fn goals_are_read_strictly_and_unreachable_ones_refused() {
     let senseless = rho_for_error(&manifest(), "SELECT MAX(age) FROM persons", ErrorGoal::Absolute(1.0));
     assert!(matches!(senseless, Err(QueryError::Unsupported { .. })), "{senseless:?}");
 }
+
+/// With a logarithmic scale, what is made of a column keeps it: a median of what cannot be negative is as fine as the
+/// column's own.
+#[test]
+fn an_expression_is_cut_as_its_column() {
+    let text = include_str!("federation.toml").replace(
+        "bands = [0, 4000, 20000]",
+        "bands = [0, 4000, 20000]\nbins = { count = 64, scale = \"log\", from = 1000 }",
+    );
+    let manifest =
+        almoner_federation::Manifest::parse(&text, "federation.toml").expect("the manifest is sound");
+    let pieces = |value: &str| {
+        let planned = plan(&manifest, &format!("SELECT MEDIAN({value}) FROM persons"), RHO).expect("a plan");
+        let described = planned.describe();
+        let line = described.lines().find(|line| line.contains("distribution of")).expect("a distribution");
+        line.split_once(" over ").expect("its pieces").1.to_owned()
+    };
+    let own = pieces("income");
+    assert!(own.starts_with("0, ") && own.contains("bins from 1000 to 2000"), "{own}");
+    for same in ["GREATEST(income, 0)", "income + 0", "COALESCE(income, 0)", "CASE WHEN poor THEN income END"]
+    {
+        assert_eq!(pieces(same), own, "{same}");
+    }
+    let monthly = pieces("income / 10");
+    assert!(monthly.contains("bins from 100 to 200"), "{monthly}");
+    assert_eq!(pieces("income * 0.1"), monthly);
+}

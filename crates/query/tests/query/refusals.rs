@@ -261,6 +261,18 @@ fn wrong_types_and_missing_bounds_are_explained() {
             "more than 4095 scores",
             "common denominator",
         ),
+        (
+            "SELECT POVERTY_HEADCOUNT(income, 200000) FROM persons",
+            "the line may lie above 100000",
+            "LEAST(line, 100000)",
+        ),
+        (
+            "SELECT POVERTY_GAP(income, age * 900) FROM persons WHERE age > 0",
+            "gap to a line that may be 0",
+            "GREATEST",
+        ),
+        ("SELECT POVERTY_HEADCOUNT(income, age * 900) FROM persons", "the line may lie above", "LEAST(line"),
+        ("SELECT MEDIAN_POVERTY_GAP(income, 100001) FROM persons", "the line may lie above", "larger range"),
         ("SELECT EMPHASIS(AVG(age), 2000) FROM persons", "an emphasis lies between", "counts"),
         ("SELECT EMPHASIS(EMPHASIS(AVG(age), 2), 2) FROM persons", "these arguments", "EMPHASIS(AVG(x), 4)"),
         ("SELECT EMPHASIS(AVG(age), 2) FILTER (WHERE poor) FROM persons", "these arguments", "EMPHASIS"),
