@@ -80,6 +80,12 @@ pub fn rho_for_error(manifest: &Manifest, sql: &str, goal: ErrorGoal) -> Result<
                 echo(&lost.name)
             )));
         }
+        if !plan.sketches().is_empty() {
+            return Err(QueryError::Goal(
+                "a count of distinct units over several agencies has an error of its own that no rho takes away, about the root of the count; accept a larger one"
+                    .into(),
+            ));
+        }
         return Err(QueryError::Goal(format!(
             "not even the federation's whole budget of {most} rho would give so small an error; accept a larger one or ask for fewer outputs"
         )));
