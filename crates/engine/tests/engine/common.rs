@@ -39,10 +39,11 @@ pub fn manifest_of(agencies: u32, unit: &str, population: u64, table: &str) -> M
         r#"
 federation = {{ id = "test", epoch = 1 }}
 coordinator = {{ name = "hub", endpoint = "https://localhost:7000", signing_key = "{}" }}
-unit = {{ kind = "person", column = "{unit}", population = {population} }}
+unit = {{ kind = "person", column = "{unit}", population = {population}, sketch_key_sha256 = "{}" }}
 policy = {{ delta = 1e-9, total_rho = 1000, quorum = {agencies}, colluders = 0, min_honest = 2 }}
 "#,
-        key(1)
+        key(1),
+        key(2)
     );
     for node in 1..=agencies {
         text += &format!(

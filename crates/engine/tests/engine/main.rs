@@ -8,3 +8,4 @@ mod input;
 mod measures;
 mod register;
 mod sensitivity;
+mod units;
