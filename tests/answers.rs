@@ -5,8 +5,7 @@ mod support;
 
 use almoner_api::{Refusal, v1};
 use almoner_coordinator::{EvidenceError, verify_evidence};
-use prost::Message;
-use support::client::{refusal, wait_for_answer};
+use support::client::{evidence, refusal, wait_for_answer};
 use support::{Federation, Setup, complaint};
 
 const BY_AREA: &str = "SELECT area, COUNT(*) AS people, AVG(income) AS mean FROM people GROUP BY area";
@@ -267,13 +266,7 @@ async fn an_auditor_recomputes_every_published_sum_and_finds_a_changed_number() 
         client.list_releases(v1::ListReleasesRequest { from: 0 }).await.expect("a list").into_inner();
     assert_eq!(listed.releases.len(), 2);
     for line in listed.releases {
-        let request = v1::GetEvidenceRequest { spec_hash: line.spec_hash };
-        let mut parts = client.get_evidence(request).await.expect("evidence").into_inner();
-        let mut bytes = Vec::new();
-        while let Some(part) = parts.message().await.expect("a part") {
-            bytes.extend(part.data);
-        }
-        let evidence = v1::Evidence::decode(bytes.as_slice()).expect("an Evidence message");
+        let evidence = evidence(&mut client, line.spec_hash).await;
         let verified = verify_evidence(&federation.manifest, &evidence).expect("sound evidence");
         assert_eq!(verified.participants.len(), 3);
 

@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 
 use almoner_api::v1;
 use almoner_coordinator::{EvidenceError, verify_evidence};
-use prost::Message;
-use support::{ALMONER, AgencySetup, Federation, SKETCH_KEY, Setup, complaint, shared_data};
+use support::client::evidence;
+use support::shared_data::shared_data;
+use support::{ALMONER, AgencySetup, Federation, SKETCH_KEY, Setup, complaint};
 
 const PEOPLE: u32 = 3_000;
 
@@ -111,13 +112,7 @@ async fn whoever_holds_a_person_and_however_often_each_counts_once() {
     let mut client = federation.coordinator_client("court-of-audit");
     let listed =
         client.list_releases(v1::ListReleasesRequest { from: 0 }).await.expect("a list").into_inner();
-    let request = v1::GetEvidenceRequest { spec_hash: listed.releases[0].spec_hash.clone() };
-    let mut parts = client.get_evidence(request).await.expect("evidence").into_inner();
-    let mut bytes = Vec::new();
-    while let Some(part) = parts.message().await.expect("a part") {
-        bytes.extend(part.data);
-    }
-    let mut evidence = v1::Evidence::decode(bytes.as_slice()).expect("an Evidence message");
+    let mut evidence = evidence(&mut client, listed.releases[0].spec_hash.clone()).await;
     verify_evidence(&federation.manifest, &evidence).expect("sound evidence");
     evidence.masked[2].values[7] ^= 1 << 33;
     assert_eq!(verify_evidence(&federation.manifest, &evidence).expect_err("changed"), EvidenceError::Sum);

@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 use almoner_coordinator::verify_release;
 use almoner_query::{Answer, AnswerValue, Plan};
+use support::Federation;
 use support::eusilc::{Eusilc, REGIONS, rounded};
-use support::{Federation, shared_data};
+use support::shared_data::shared_data;
 
 const RELEASES: usize = 200;
 

@@ -7,6 +7,7 @@ use almoner_api::v1::node_client::NodeClient;
 use almoner_api::{MAX_MESSAGE_BYTES, Refusal, TlsFiles, v1};
 use almoner_federation::{QueryId, Role, SigningKey};
 use almoner_query::{Plan, Spec, plan};
+use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use ring::rand::{SecureRandom, SystemRandom};
 use time::OffsetDateTime;
@@ -147,4 +148,15 @@ pub fn refusal<T: std::fmt::Debug>(result: Result<T, Status>) -> Refusal {
 /// Seconds since 1970-01-01 UTC.
 pub fn now_s() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+/// A release with its masked vectors, as an auditor fetches it.
+pub async fn evidence(client: &mut CoordinatorClient<Channel>, spec_hash: Vec<u8>) -> v1::Evidence {
+    let request = v1::GetEvidenceRequest { spec_hash };
+    let mut parts = client.get_evidence(request).await.expect("evidence").into_inner();
+    let mut bytes = Vec::new();
+    while let Some(part) = parts.message().await.expect("a part") {
+        bytes.extend(part.data);
+    }
+    v1::Evidence::decode(bytes.as_slice()).expect("an Evidence message")
 }

@@ -6,11 +6,12 @@
 
 pub mod client;
 pub mod eusilc;
+pub mod shared_data;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -311,16 +312,4 @@ pub fn run(args: &[&str]) -> Output {
 pub fn complaint(output: &Output) -> String {
     assert!(!output.status.success(), "it should have failed: {}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// A folder of shared data, or a loud skip.
-pub fn shared_data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ALMONER_SHARED_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let path = root.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: {} is not there; set ALMONER_SHARED_DATA to run this test", path.display());
-    None
 }

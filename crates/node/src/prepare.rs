@@ -81,15 +81,10 @@ impl Node {
     async fn noisy_cells(&self, plan: &Plan) -> Result<Vec<i64>, Refusal> {
         let mut cells = self.in_time(self.source.cells(plan)).await?;
         let plan = plan.clone();
-        let scales: Vec<(u32, u64)> =
-            (0..plan.width()).map(|at| (plan.shift_of(at), plan.sigma_of(at))).collect();
         noised(move |noise| {
             plan.encode(&mut cells);
-            for (index, cell) in cells.iter_mut().enumerate() {
-                // Multiplying by a power of two in the ring; the plan checked that no bits are lost.
-                *cell = cell.wrapping_shl(scales[index % scales.len()].0);
-            }
-            add_share(&mut cells, |index| scales[index % scales.len()].1, noise)?;
+            plan.scale(&mut cells);
+            add_share(&mut cells, |index| plan.sigma_of(index), noise)?;
             Ok(cells)
         })
         .await

@@ -33,6 +33,16 @@ impl Estimate {
         Estimate { value: Some(value), standard_error, low: low.min(value), high: high.max(value) }
     }
 
+    /// A value whose error is normal, with its 95 % interval.
+    pub(crate) fn normal(value: f64, standard_error: f64) -> Estimate {
+        Estimate::checked(value, standard_error, value - Z * standard_error, value + Z * standard_error)
+    }
+
+    /// A value that nothing bounds.
+    pub(crate) fn unbounded(value: f64) -> Estimate {
+        Estimate::checked(value, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY)
+    }
+
     /// `offset + scale * self`.
     pub fn affine(self, offset: f64, scale: f64) -> Estimate {
         let Some(value) = self.value else { return Estimate::UNKNOWN };
@@ -56,8 +66,18 @@ impl Estimate {
 /// standard deviation of the released total's noise in integer steps.
 pub fn linear(total: i64, unit: f64, sd: f64) -> Estimate {
     let value = total as f64 * unit;
-    let standard_error = (sd * unit).abs();
-    Estimate::checked(value, standard_error, value - Z * standard_error, value + Z * standard_error)
+    Estimate::normal(value, (sd * unit).abs())
+}
+
+#[cfg(test)]
+impl Estimate {
+    /// Whether nothing is NaN and the value lies in its interval.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.value.is_none_or(f64::is_finite)
+            && self.standard_error >= 0.0
+            && self.low <= self.value.unwrap_or(0.0)
+            && self.value.unwrap_or(0.0) <= self.high
+    }
 }
 
 #[cfg(test)]
@@ -66,23 +86,16 @@ mod tests {
 
     use super::*;
 
-    fn has_no_nan(estimate: &Estimate) -> bool {
-        estimate.value.is_none_or(f64::is_finite)
-            && estimate.standard_error >= 0.0
-            && estimate.low <= estimate.value.unwrap_or(0.0)
-            && estimate.value.unwrap_or(0.0) <= estimate.high
-    }
-
     proptest! {
         #[test]
         fn no_input_makes_a_nan_or_an_interval_without_its_value(
             a: i64, low in any::<f64>(), high in any::<f64>(), sd in any::<f64>(),
         ) {
-            prop_assert!(has_no_nan(&linear(a, low, sd)));
-            prop_assert!(has_no_nan(&linear(a, low, sd).affine(high, low)));
+            prop_assert!(linear(a, low, sd).is_sound());
+            prop_assert!(linear(a, low, sd).affine(high, low).is_sound());
             for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-                prop_assert!(has_no_nan(&linear(a, odd, 1.0)));
-                prop_assert!(has_no_nan(&linear(a, 1.0, sd).affine(odd, high)));
+                prop_assert!(linear(a, odd, 1.0).is_sound());
+                prop_assert!(linear(a, 1.0, sd).affine(odd, high).is_sound());
             }
         }
     }

@@ -40,6 +40,16 @@ pub enum AnswerValue {
     Estimate(Estimate),
 }
 
+impl AnswerValue {
+    /// The estimate, if it is one.
+    pub fn estimate(&self) -> Option<&Estimate> {
+        match self {
+            AnswerValue::Estimate(estimate) => Some(estimate),
+            AnswerValue::Key(_) => None,
+        }
+    }
+}
+
 impl Plan {
     /// The table of estimates from the released total, to which `participants` nodes each added a share of
     /// noise. ORDER BY and LIMIT work on the noisy values; keys are ordered as their domains list them,
@@ -171,8 +181,5 @@ struct Row {
 }
 
 fn known(value: &AnswerValue) -> Option<f64> {
-    match value {
-        AnswerValue::Estimate(estimate) => estimate.value,
-        AnswerValue::Key(_) => None,
-    }
+    value.estimate().and_then(|estimate| estimate.value)
 }

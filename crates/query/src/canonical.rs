@@ -26,10 +26,7 @@ enum Binding {
 pub(crate) fn question(question: &Question<'_>) -> String {
     let table = question.table;
     let outputs: Vec<String> = question.outputs.iter().map(|output| self::output(output, question)).collect();
-    let mut sql = format!("SELECT {} FROM {}", outputs.join(", "), bare(&table.name, false));
-    if let Some(condition) = &question.condition {
-        sql += &format!(" WHERE {}", expression(condition, table));
-    }
+    let mut sql = format!("SELECT {} {}", outputs.join(", "), from(question));
     if !question.keys.is_empty() {
         let keys: Vec<String> = question.keys.iter().map(|key| expression(&key.expr, table)).collect();
         sql += &format!(" GROUP BY {}", keys.join(", "));
@@ -46,6 +43,15 @@ pub(crate) fn question(question: &Question<'_>) -> String {
         sql += &format!(" LIMIT {limit}");
     }
     sql
+}
+
+/// `FROM`, with `WHERE` where there is a condition.
+pub(crate) fn from(question: &Question<'_>) -> String {
+    let table = question.table;
+    let condition = question.condition.as_ref();
+    let condition =
+        condition.map_or(String::new(), |condition| format!(" WHERE {}", expression(condition, table)));
+    format!("FROM {}{condition}", bare(&table.name, false))
 }
 
 fn output(output: &Output, question: &Question<'_>) -> String {

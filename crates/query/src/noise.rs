@@ -8,7 +8,7 @@ use dashu::base::UnsignedAbs;
 use dashu::integer::UBig;
 
 use crate::QueryError;
-use crate::layout::{Content, Measure, MostSteps, Sketch, WORD};
+use crate::layout::{Content, Measure, MostSteps, Sketch};
 
 /// Coordinates that are released together with one joint sensitivity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +82,11 @@ impl Facts {
         buckets_for(self.population)
     }
 
+    /// Words of 64 bits that a sketch takes.
+    pub(crate) fn sketch_words(&self) -> usize {
+        (self.buckets() / u64::from(u64::BITS)) as usize
+    }
+
     /// In how many of so many cells one unit can be.
     pub(crate) fn cells_of_a_unit(&self, cells: usize) -> u32 {
         u32::try_from(self.rows_of_a_unit().min(cells as u128)).unwrap_or(u32::MAX)
@@ -138,9 +143,12 @@ fn figure(content: &Content) -> u64 {
 /// Parts in which an emphasis is counted.
 const EMPHASIS_PARTS: u32 = 1_000_000;
 
+fn parts(emphasis: &Exact) -> UBig {
+    (emphasis * Exact::from(EMPHASIS_PARTS)).round().unsigned_abs()
+}
+
 fn importance(measure: &Measure) -> UBig {
-    let emphasis = (&measure.emphasis * Exact::from(EMPHASIS_PARTS)).round();
-    emphasis.unsigned_abs() * UBig::from(figure(&measure.content))
+    parts(&measure.emphasis) * UBig::from(figure(&measure.content))
 }
 
 /// The blocks of a plan. Each gets the part of `rho` that makes the errors of all together least, relative
@@ -183,9 +191,8 @@ pub(crate) fn sketch_blocks(
     of_a_unit: u32,
     rho: PicoRho,
 ) -> Result<Vec<SketchBlock>, QueryError> {
-    let parts = |sketch: &Sketch| (&sketch.emphasis * Exact::from(EMPHASIS_PARTS)).round().unsigned_abs();
-    let importances: Vec<UBig> = sketches.iter().map(parts).collect();
-    let words = (facts.buckets() / WORD) as usize;
+    let importances: Vec<UBig> = sketches.iter().map(|sketch| parts(&sketch.emphasis)).collect();
+    let words = facts.sketch_words();
     let block = |(sketch, part): (&Sketch, PicoRho)| {
         let flips = flips(part, facts.honest_shares, of_a_unit)?;
         Ok(SketchBlock { first: sketch.first, words, flip: flips.flip, cost: flips.cost })

@@ -9,7 +9,7 @@ use crate::aggregate::Aggregate;
 use crate::canonical;
 use crate::expr::Expr;
 use crate::keys::Domain;
-use crate::layout::{Content, Layout, Measure, WORD, layout, sketches};
+use crate::layout::{Content, Layout, Measure, layout, sketches};
 use crate::noise::{Block, Facts, SketchBlock, blocks, sketch_blocks};
 use crate::parse::parse;
 use crate::question::{Order, OutputValue, Question, Understood, understand};
@@ -90,7 +90,7 @@ fn rows(manifest: &Manifest, question: Question<'_>) -> Result<Draft, QueryError
     });
     let (layout, measures, sources) = if counts_units && facts.overlap > 1 {
         sets::check_key(manifest)?;
-        let (layout, filters) = sketches(&question, (facts.buckets() / WORD) as usize)?;
+        let (layout, filters) = sketches(&question, facts.sketch_words())?;
         let what = |filter: &Option<Expr>| {
             let filter = filter.as_ref().map(|filter| canonical::expression(filter, table));
             filter.map_or("all units".to_owned(), |filter| format!("units where {filter}"))
@@ -135,17 +135,17 @@ pub(crate) fn cells(question: &Question<'_>, width: usize) -> Result<usize, Quer
     if let Some(cells) = cells.filter(|cells| cells * width <= MAX_DIMENSION) {
         return Ok(cells);
     }
-    let domains: Vec<String> = question
-        .keys
-        .iter()
-        .map(|key| format!("{} of {}", key.domain.len(), canonical::expression(&key.expr, question.table)))
-        .collect();
     if question.keys.is_empty() {
         return Err(QueryError::TooLarge {
             message: format!("the answer would take {width} numbers, more than {MAX_DIMENSION}"),
             remedy: "ask for fewer aggregates or sets, or of fewer units in the manifest".into(),
         });
     }
+    let domains: Vec<String> = question
+        .keys
+        .iter()
+        .map(|key| format!("{} of {}", key.domain.len(), canonical::expression(&key.expr, question.table)))
+        .collect();
     Err(QueryError::TooLarge {
         message: format!(
             "the keys span more than {MAX_DIMENSION} numbers: {}, times {width} for the aggregates",
@@ -275,6 +275,14 @@ impl Plan {
             for cell in cells.chunks_exact_mut(self.draft.layout.width) {
                 strategy.apply(&mut cell[measure.first..measure.first + strategy.bins()]);
             }
+        }
+    }
+
+    /// Multiplies every encoded cell by 2^[`shift`](Plan::shift_of), in place and in the ring, so that noise can be
+    /// added; the plan has checked that no bits of the totals are lost.
+    pub fn scale(&self, cells: &mut [i64]) {
+        for (index, cell) in cells.iter_mut().enumerate() {
+            *cell = cell.wrapping_shl(self.shift_of(index));
         }
     }
 

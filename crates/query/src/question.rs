@@ -119,14 +119,21 @@ fn items<'q>(select: &'q Select, lowering: &Lowering<'_>) -> Result<Vec<Item<'q>
     select.projection.iter().map(|item| self::item(item, lowering)).collect()
 }
 
+/// An alias as it is shown.
+fn alias_of(alias: &ast::Ident, at: Position) -> Result<String, QueryError> {
+    // As in PostgreSQL, a bare name is read in lower case.
+    let bare = alias.quote_style.is_none();
+    let name = if bare { alias.value.to_lowercase() } else { alias.value.clone() };
+    if name.is_empty() || name.len() > 200 || name.contains('\0') {
+        return Err(invalid(at, "an alias must have 1 to 200 bytes", "choose another"));
+    }
+    Ok(name)
+}
+
 fn item<'q>(item: &'q SelectItem, lowering: &Lowering<'_>) -> Result<Item<'q>, QueryError> {
     let (tree, alias) = match item {
         SelectItem::UnnamedExpr(tree) => (tree, None),
-        SelectItem::ExprWithAlias { expr, alias } => {
-            // As in PostgreSQL, a bare name is read in lower case.
-            let bare = alias.quote_style.is_none();
-            (expr, Some(if bare { alias.value.to_lowercase() } else { alias.value.clone() }))
-        }
+        SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias_of(alias, of_expr(expr))?)),
         SelectItem::ExprWithAliases { .. } => {
             let at = of_item(item);
             return Err(unsupported(at, "a list of aliases", "give each output one alias"));
@@ -137,9 +144,6 @@ fn item<'q>(item: &'q SelectItem, lowering: &Lowering<'_>) -> Result<Item<'q>, Q
         }
     };
     let at = of_expr(tree);
-    if alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > 200 || alias.contains('\0')) {
-        return Err(invalid(at, "an alias must have 1 to 200 bytes", "choose another"));
-    }
     let lowered = match as_aggregate(tree) {
         Some(function) => ItemValue::Measured(lowering.measured(function)?),
         None => {

@@ -4,7 +4,7 @@ use almoner_federation::{Exact, Manifest};
 
 use crate::QueryError;
 use crate::canonical;
-use crate::layout::{Column, ColumnValue, Estimator, Layout, WORD};
+use crate::layout::{Column, ColumnValue, Estimator, Layout};
 use crate::noise::Facts;
 use crate::plan::{Draft, cells};
 use crate::question::{Sets, Tree};
@@ -34,27 +34,22 @@ pub(crate) fn draft(manifest: &Manifest, asked: &Sets<'_>) -> Result<Draft, Quer
     let [first, ..] = asked.sets.as_slice() else { return Err(nobody()) };
     let facts = Facts::of(manifest, first.table);
     let mut layout = Layout::default();
-    let words = (facts.buckets() / WORD) as usize;
-    let mut terms = Vec::new();
-    for (union, factor) in unions(&asked.tree, asked.sets.len()) {
-        terms.push((layout.add_sketch(union, words), factor));
-    }
-    if terms.is_empty() {
+    // One sketch for each union, in this order.
+    let unions = unions(&asked.tree, asked.sets.len());
+    if unions.is_empty() {
         return Err(nobody());
     }
+    let terms = unions.iter().map(|(_, factor)| (layout.add_sketch(facts.sketch_words()), *factor)).collect();
     let name = asked.name.clone().unwrap_or_else(|| DEFAULT_NAME.into());
     let estimator = Estimator::Distinct(terms);
     layout.columns.push(Column { name, value: ColumnValue::Estimate { estimator, magnitude: Exact::ONE } });
     let text = |index: usize| set(asked, index, manifest);
-    let measures = layout.sketches.iter().map(|sketch| {
-        sketch.populations.iter().map(|index| text(*index)).collect::<Vec<_>>().join(" UNION ")
-    });
+    let measures = unions
+        .iter()
+        .map(|(union, _)| union.iter().map(|index| text(*index)).collect::<Vec<_>>().join(" UNION "));
     let sources = asked.sets.iter().enumerate().filter_map(|(index, set)| {
-        let sketches = layout.sketches.iter().enumerate();
-        let into: Vec<usize> = sketches
-            .filter(|(_, sketch)| sketch.populations.contains(&index))
-            .map(|(number, _)| number)
-            .collect();
+        let holds = |sketch: &usize| unions[*sketch].0.contains(&index);
+        let into: Vec<usize> = (0..unions.len()).filter(holds).collect();
         (!into.is_empty()).then(|| units(set, None, Units::Sketched { sketches: into }))
     });
     let mut tables: Vec<String> = asked.sets.iter().map(|set| set.table.name.clone()).collect();
@@ -107,12 +102,7 @@ fn unions(tree: &Tree, sets: usize) -> Vec<(Vec<usize>, i32)> {
 
 /// The normal form of one set.
 fn set(asked: &Sets<'_>, index: usize, manifest: &Manifest) -> String {
-    let question = &asked.sets[index];
-    let condition = question.condition.as_ref().map_or(String::new(), |condition| {
-        format!(" WHERE {}", canonical::expression(condition, question.table))
-    });
-    let unit = bare(&manifest.unit.column, false);
-    format!("SELECT {unit} FROM {}{condition}", bare(&question.table.name, false))
+    format!("SELECT {} {}", bare(&manifest.unit.column, false), canonical::from(&asked.sets[index]))
 }
 
 /// The normal form of the question.

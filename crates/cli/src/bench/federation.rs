@@ -77,9 +77,7 @@ impl Federation {
         }
         // Linear, and so the same as if every agency had done it.
         plan.encode(&mut sum);
-        for (index, cell) in sum.iter_mut().enumerate() {
-            *cell = cell.wrapping_shl(plan.shift_of(index));
-        }
+        plan.scale(&mut sum);
         Ok(sum)
     }
 

@@ -217,8 +217,5 @@ fn labels(row: &[AnswerValue]) -> Vec<String> {
 }
 
 fn estimates(row: &[AnswerValue]) -> impl Iterator<Item = &Estimate> {
-    row.iter().filter_map(|value| match value {
-        AnswerValue::Estimate(estimate) => Some(estimate),
-        AnswerValue::Key(_) => None,
-    })
+    row.iter().filter_map(AnswerValue::estimate)
 }

@@ -7,6 +7,7 @@ use crate::bench::BenchError;
 use crate::bench::recipe::Statistic;
 use crate::bench::releases::{Measured, Shares};
 use crate::cli_error::CliError;
+use crate::output;
 use crate::query::fixed;
 
 /// One output of one cell at one rho.
@@ -170,12 +171,7 @@ fn significant(value: f64) -> String {
 
 /// For further work: every number in full.
 pub(super) fn csv(lines: &[Line]) -> Result<String, CliError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |error: csv::Error| CliError::Write { path: "standard output".into(), source: error.into() };
-    writer.write_record(HEADER).map_err(failed)?;
-    for line in lines {
-        writer.write_record(line.fields(|value| value.to_string())).map_err(failed)?;
-    }
-    let bytes = writer.into_inner().map_err(|error| failed(error.into_error().into()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let header = HEADER.map(str::to_owned).to_vec();
+    let lines = lines.iter().map(|line| line.fields(|value| value.to_string()));
+    output::csv(std::iter::once(header).chain(lines))
 }

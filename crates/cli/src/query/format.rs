@@ -49,10 +49,7 @@ pub(crate) fn print(
 const FLAG: &str = "(!)";
 
 fn estimates(answered: &Answered) -> impl Iterator<Item = &Estimate> {
-    answered.answer.rows.iter().flatten().filter_map(|value| match value {
-        AnswerValue::Estimate(estimate) => Some(estimate),
-        AnswerValue::Key(_) => None,
-    })
+    answered.answer.rows.iter().flatten().filter_map(AnswerValue::estimate)
 }
 
 /// The answer as text with one column per output: value and 95 % interval, flagged where the relative
@@ -172,7 +169,6 @@ pub(crate) fn fixed(value: f64, decimals: usize) -> String {
 }
 
 fn as_csv(answered: &Answered, limit: f64) -> Result<String, CliError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let mut header = Vec::new();
     for column in &answered.answer.columns {
         header.push(column.name.clone());
@@ -182,8 +178,7 @@ fn as_csv(answered: &Answered, limit: f64) -> Result<String, CliError> {
             );
         }
     }
-    let failed = |error: csv::Error| CliError::Write { path: "standard output".into(), source: error.into() };
-    writer.write_record(&header).map_err(failed)?;
+    let mut records = vec![header];
     for row in &answered.answer.rows {
         let mut record = Vec::new();
         for value in row {
@@ -205,10 +200,9 @@ fn as_csv(answered: &Answered, limit: f64) -> Result<String, CliError> {
                 }
             }
         }
-        writer.write_record(&record).map_err(failed)?;
+        records.push(record);
     }
-    let bytes = writer.into_inner().map_err(|error| failed(error.into_error().into()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    output::csv(records)
 }
 
 fn as_json(planner: &Planner, answered: &Answered, left: Option<&Left>) -> Value {

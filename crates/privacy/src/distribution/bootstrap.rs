@@ -5,7 +5,7 @@ use almoner_federation::Digest;
 use super::Statistic;
 use super::fit::Fit;
 use crate::Strategy;
-use crate::estimate::{Estimate, Z};
+use crate::estimate::Estimate;
 
 /// So many replicates make a smooth centre.
 const SMOOTHING: usize = 100;
@@ -134,11 +134,10 @@ impl<'a> Reading<'a> {
     pub(super) fn unbiased(&self, statistic: usize) -> Estimate {
         let Some(found) = self.found[statistic] else { return Estimate::UNKNOWN };
         let Some(centre) = self.centre[statistic].filter(|_| !self.is_lost(statistic)) else {
-            return Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY);
+            return Estimate::unbounded(found);
         };
         let (mean, error) = deviation(&self.samples[statistic]);
-        let corrected = found - (mean - centre);
-        Estimate::checked(corrected, error, corrected - Z * error, corrected + Z * error)
+        Estimate::normal(found - (mean - centre), error)
     }
 }
 

@@ -124,15 +124,17 @@ impl Distribution {
         let prefixes: Vec<f64> = self.strategy.prefixes(&y).into_iter().map(|sum| sum * self.unit).collect();
         let total = prefixes.last().copied().unwrap_or_default();
         let noise = self.replicates.typical();
-        // Inequality needs the mean as well.
-        let mean = wanted.len();
-        let all: Vec<Statistic> = wanted.iter().copied().chain([Statistic::Mean]).collect();
+        // Shares of all income need the mean as well.
+        let shares = wanted.iter().any(|one| matches!(one, Statistic::Gini | Statistic::Lorenz(_)));
+        let mean = shares.then_some(Statistic::Mean);
+        let all: Vec<Statistic> = wanted.iter().copied().chain(mean).collect();
         let kept = Reading::new(&self.bins, &self.replicates, &prefixes, Tail::Kept, &all);
         let cut = (noise > HEAVY * total)
             .then(|| Reading::new(&self.bins, &self.replicates, &prefixes, Tail::Cut, &all));
         // Where the noise could be everybody, the people are lost in it.
         let lost = cut.is_some() && Z * noise >= total;
-        let nothing_to_share = kept.unbiased(mean).low <= 0.0 && noise > 0.0;
+        let nothing_to_share = shares && kept.unbiased(wanted.len()).low <= 0.0 && noise > 0.0;
+        let unbounded = |index: usize| kept.found(index).map_or(Estimate::UNKNOWN, Estimate::unbounded);
         let quantile = |index: usize, share: f64, scale: f64| {
             let read = self.quantile(&kept, index, share, scale);
             cut.as_ref().map_or(read, |cut| between(read, self.quantile(cut, index, share, scale)))
@@ -140,13 +142,10 @@ impl Distribution {
         let part = if total > 0.0 { (noise / total).min(0.25) } else { 0.25 };
         let estimates = wanted.iter().enumerate().map(|(index, statistic)| match statistic {
             // The last prefix sum itself: fitting would only bias it.
-            Statistic::Total => {
-                let error = kept.error(index);
-                Estimate::checked(total, error, total - Z * error, total + Z * error)
-            }
-            _ if lost => unbounded(kept.found(index)),
+            Statistic::Total => Estimate::normal(total, kept.error(index)),
+            _ if lost => unbounded(index),
             // Without income that is clearly above none there is nothing whose shares could be told.
-            Statistic::Gini | Statistic::Lorenz(_) if nothing_to_share => unbounded(kept.found(index)),
+            Statistic::Gini | Statistic::Lorenz(_) if nothing_to_share => unbounded(index),
             Statistic::Quantile(share) => quantile(index, *share, 1.0),
             Statistic::RiskThreshold(share) => quantile(index, 0.5, *share),
             _ => {
@@ -176,7 +175,7 @@ impl Distribution {
     fn quantile(&self, reading: &Reading<'_>, index: usize, share: f64, scale: f64) -> Estimate {
         let Some(found) = reading.found(index) else { return Estimate::UNKNOWN };
         if reading.is_lost(index) {
-            return unbounded(Some(found));
+            return Estimate::unbounded(found);
         }
         let (fit, last) = (reading.fit(), self.bins.len() - 1);
         let ends = fit
@@ -225,13 +224,6 @@ impl Distribution {
         let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
         Estimate::checked(value, read.standard_error, read.low.min(low), read.high.max(high))
     }
-}
-
-/// A value that nothing bounds.
-fn unbounded(found: Option<f64>) -> Estimate {
-    found.map_or(Estimate::UNKNOWN, |found| {
-        Estimate::checked(found, f64::INFINITY, f64::NEG_INFINITY, f64::INFINITY)
-    })
 }
 
 /// Between two readings of the same statistic.

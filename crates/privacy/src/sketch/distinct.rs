@@ -103,13 +103,6 @@ mod tests {
 
     use super::*;
 
-    fn is_sound(found: &Estimate) -> bool {
-        found.value.is_none_or(f64::is_finite)
-            && found.standard_error >= 0.0
-            && found.low <= found.value.unwrap_or(0.0)
-            && found.value.unwrap_or(0.0) <= found.high
-    }
-
     proptest! {
         #[test]
         fn no_input_makes_a_nan_or_an_interval_without_its_value(
@@ -122,11 +115,11 @@ mod tests {
                 distinct(small, 100, flip >> shift, 3),
                 distinct(small % 3, 2 + small % 3, flip >> 1, 1),
             ];
-            prop_assert!(found.iter().all(is_sound), "{found:?}");
+            prop_assert!(found.iter().all(Estimate::is_sound), "{found:?}");
             let parts: Vec<(f64, Estimate)> = factors.iter().copied().zip(found).collect();
-            prop_assert!(is_sound(&combined(&parts)));
+            prop_assert!(combined(&parts).is_sound());
             for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 0.0, -1.0] {
-                prop_assert!(is_sound(&combined(&[(odd, found[1]), (1.0, found[2]), (odd, found[3])])));
+                prop_assert!(combined(&[(odd, found[1]), (1.0, found[2]), (odd, found[3])]).is_sound());
             }
         }
 

@@ -17,7 +17,7 @@ pub(crate) use self::estimator::{Column, ColumnValue, Estimator, Term, squared_n
 pub(crate) use self::grid::MostSteps;
 use self::grid::{moments, poverty, sum, weight, weight_range};
 pub(crate) use self::reading::reading;
-pub(crate) use self::sketches::{Sketch, WORD, sketches};
+pub(crate) use self::sketches::{Sketch, sketches};
 use crate::QueryError;
 use crate::aggregate::{Aggregate, Degree, Measured, Summary};
 use crate::bins::{bins_of, pieces};

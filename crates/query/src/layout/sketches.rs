@@ -10,21 +10,16 @@ use crate::expr::Expr;
 use crate::lower::unsupported;
 use crate::question::{OutputValue, Question};
 
-/// Buckets in one word of the released vector.
-pub(crate) const WORD: u64 = 64;
-
 /// One sketch in every cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sketch {
-    /// The populations whose units set its buckets, as indices into the question's, ascending.
-    pub(crate) populations: Vec<usize>,
     /// First word within a cell.
     pub(crate) first: usize,
     /// How much its squared error counts when rho is split.
     pub(crate) emphasis: Exact,
 }
 
-/// Lays out a question that counts distinct units: one sketch for each filter. The filters are its populations.
+/// Lays out a question that counts distinct units: one sketch for each of the filters that are given back.
 ///
 /// # Errors
 /// Other aggregates, which are sums and not bits.
@@ -41,7 +36,7 @@ pub(crate) fn sketches(
                 let known = filters.iter().position(|filter| *filter == measured.filter);
                 let index = known.unwrap_or_else(|| {
                     filters.push(measured.filter.clone());
-                    layout.add_sketch(vec![filters.len() - 1], words)
+                    layout.add_sketch(words)
                 });
                 let sketch = &mut layout.sketches[index];
                 sketch.emphasis = sketch.emphasis.clone().max(measured.emphasis.clone());
@@ -66,8 +61,8 @@ pub(crate) fn sketches(
 
 impl Layout {
     /// Adds a sketch of so many words, and gives its index.
-    pub(crate) fn add_sketch(&mut self, populations: Vec<usize>, words: usize) -> usize {
-        self.sketches.push(Sketch { populations, first: self.width, emphasis: Exact::ONE });
+    pub(crate) fn add_sketch(&mut self, words: usize) -> usize {
+        self.sketches.push(Sketch { first: self.width, emphasis: Exact::ONE });
         self.width += words;
         self.sketches.len() - 1
     }

@@ -246,17 +246,23 @@ impl Lowering<'_> {
         Ok(Some(Aggregate::Count((!expr.never_null()).then_some(expr))))
     }
 
-    fn counted_units(&self, arguments: &[FunctionArg], at: Position) -> Result<Aggregate, QueryError> {
-        let is_unit = |tree: &ast::Expr| match tree {
+    /// Whether this is the unit's column, qualified or not.
+    pub(crate) fn names_the_unit(&self, tree: &ast::Expr) -> bool {
+        match tree {
             ast::Expr::Identifier(name) => name.value.eq_ignore_ascii_case(self.unit_column),
             ast::Expr::CompoundIdentifier(parts) => {
                 matches!(parts.as_slice(), [table, name] if self.is_qualifier(table)
                     && name.value.eq_ignore_ascii_case(self.unit_column))
             }
             _ => false,
-        };
+        }
+    }
+
+    fn counted_units(&self, arguments: &[FunctionArg], at: Position) -> Result<Aggregate, QueryError> {
         match arguments {
-            [FunctionArg::Unnamed(FunctionArgExpr::Expr(tree))] if is_unit(tree) => Ok(Aggregate::Units),
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(tree))] if self.names_the_unit(tree) => {
+                Ok(Aggregate::Units)
+            }
             _ => Err(unsupported(
                 at,
                 "COUNT(DISTINCT ...) of anything but the privacy unit",

@@ -8,11 +8,11 @@ use sqlparser::ast::{
 };
 use sqlparser::keywords::Keyword;
 
-use super::Question;
 use super::clauses::{from, refuse_around, refuse_clauses};
+use super::{Question, alias_of};
 use crate::QueryError;
 use crate::error::Position;
-use crate::lower::{Lowering, as_aggregate, invalid, unsupported};
+use crate::lower::{Lowering, as_aggregate, unsupported};
 use crate::places::{Places, START, of_expr, of_item};
 
 /// Most different sets of units in one question: each union of some of them may need a sketch.
@@ -106,10 +106,7 @@ fn counted(select: &Select, manifest: &Manifest) -> Result<Option<String>, Query
     let [item] = select.projection.as_slice() else { return Err(wrong(START)) };
     let (tree, alias) = match item {
         SelectItem::UnnamedExpr(tree) => (tree, None),
-        SelectItem::ExprWithAlias { expr, alias } => {
-            let bare = alias.quote_style.is_none();
-            (expr, Some(if bare { alias.value.to_lowercase() } else { alias.value.clone() }))
-        }
+        SelectItem::ExprWithAlias { expr, alias } => (expr, Some(alias_of(alias, of_expr(expr))?)),
         _ => return Err(wrong(of_item(item))),
     };
     let text = as_aggregate(tree).map(|function| function.to_string().to_uppercase());
@@ -117,9 +114,6 @@ fn counted(select: &Select, manifest: &Manifest) -> Result<Option<String>, Query
     let counts = [format!("COUNT(DISTINCT {unit})"), format!("COUNT({unit})"), "COUNT(*)".into()];
     if !text.is_some_and(|text| counts.contains(&text)) {
         return Err(wrong(of_expr(tree)));
-    }
-    if alias.as_ref().is_some_and(|alias| alias.is_empty() || alias.len() > 200 || alias.contains('\0')) {
-        return Err(invalid(of_expr(tree), "an alias must have 1 to 200 bytes", "choose another"));
     }
     Ok(alias)
 }
@@ -165,18 +159,12 @@ impl Reader<'_, '_> {
         refuse_clauses(select, self.places)?;
         let (table, qualifiers) = from(select, self.manifest)?;
         let unit = &self.manifest.unit.column;
-        let names_the_unit = |item: &SelectItem| match item {
-            SelectItem::UnnamedExpr(ast::Expr::Identifier(name)) => name.value.eq_ignore_ascii_case(unit),
-            SelectItem::UnnamedExpr(ast::Expr::CompoundIdentifier(parts)) => {
-                matches!(parts.as_slice(), [table, name] if name.value.eq_ignore_ascii_case(unit)
-                    && qualifiers.iter().any(|known| known.eq_ignore_ascii_case(&table.value)))
-            }
-            _ => false,
-        };
+        let lowering = Lowering { table, qualifiers, unit_column: unit, weight: Cell::new(0) };
         let [item] = select.projection.as_slice() else {
             return Err(unsupported(START, "a set of anything but units", format!("SELECT {unit} alone")));
         };
-        if !names_the_unit(item) || !ungrouped(select) {
+        let is_unit = matches!(item, SelectItem::UnnamedExpr(tree) if lowering.names_the_unit(tree));
+        if !is_unit || !ungrouped(select) {
             let what = "a set of anything but units";
             return Err(unsupported(
                 of_item(item),
@@ -184,8 +172,6 @@ impl Reader<'_, '_> {
                 format!("write SELECT {unit} FROM table WHERE ..."),
             ));
         }
-        let lowering =
-            Lowering { table, qualifiers: qualifiers.clone(), unit_column: unit, weight: Cell::new(0) };
         let condition = select.selection.as_ref().map(|tree| lowering.predicate(tree)).transpose()?;
         let same = |set: &Question<'_>| set.table.name == table.name && set.condition == condition;
         let known = self.sets.iter().position(same);

@@ -110,7 +110,7 @@ fn poverty_is_read_from_a_distribution_of_single_values() {
         cells[(value + 1) as usize] = people;
     }
     released.encode(&mut cells);
-    cells.iter_mut().enumerate().for_each(|(index, cell)| *cell <<= released.shift_of(index));
+    released.scale(&mut cells);
     let answer = Conclusions::new(&read, 0).answer(&cells).expect("as many cells");
     let found: Vec<f64> = answer.rows[0]
         .iter()

@@ -1,6 +1,5 @@
 use std::fmt::Write;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use almoner_engine::{HeaderColumn, HeaderType};
 use almoner_federation::{ColumnType, Manifest, NodeId, UnitKind, VerifyingKey};
@@ -12,6 +11,11 @@ use crate::manifest::draft::folder::Layout;
 use crate::manifest::draft::notes::Notes;
 use crate::manifest::draft::table::Table;
 use crate::manifest::draft::write;
+
+#[path = "../../../../../tests/support/shared_data.rs"]
+mod shared_data;
+
+use shared_data::shared_data;
 
 /// A folder with those files, in subfolders where their names say so.
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -45,17 +49,6 @@ fn unit(column: &str) -> Answers {
 /// The lines that declare columns.
 fn columns(text: &str) -> Vec<&str> {
     text.lines().filter(|line| line.starts_with("  {")).collect()
-}
-
-fn shared_data(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("ALMONER_SHARED_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    let path = root.join(name);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED: {} is not there; set ALMONER_SHARED_DATA to run this test", path.display());
-    None
 }
 
 /// The entries that three agencies, a coordinator and a planner would send.
