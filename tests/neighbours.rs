@@ -31,9 +31,11 @@ fn manifest() -> Manifest {
         let key = |kind: u64| format!("{:02}", kind * 10 + node).repeat(32);
         format!(
             "[[agency]]\nnode = {node}\nname = \"a{node}\"\nlegal_name = \"A\"\nsector = \"money\"\n\
-             endpoint = \"https://127.0.0.1:{}\"\nsigning_key = \"{}\"\nmask_key = \"{}\"\n",
+             endpoint = \"https://127.0.0.1:{}\"\nsigning_key = \"{}\"\nofficer_key = \"{}\"\n\
+             mask_key = \"{}\"\n",
             7000 + node,
             key(1),
+            key(3),
             key(2)
         )
     };

@@ -95,6 +95,7 @@ impl Federation {
             sql: plan.canonical_sql().to_owned(),
             rho: plan.rho_limit(),
             plan_hash: plan.hash(),
+            purpose: String::new(),
             issued_at_s: now_s(),
         };
         (spec, plan)

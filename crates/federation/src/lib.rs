@@ -10,6 +10,7 @@ mod ids;
 mod manifest;
 pub mod merkle;
 mod number;
+mod period;
 mod rho;
 mod schema;
 mod signing;
@@ -18,8 +19,11 @@ pub use encoding::{DecodeError, Reader, lp};
 pub use file_error::{FileError, Problem, parse_toml};
 pub use identity::{Identity, IdentityError, Role};
 pub use ids::{Digest, FederationId, IdError, Name, NodeId, QueryId};
-pub use manifest::{Agency, Auditor, Coordinator, Manifest, Planner, Policy, Unit, UnitKind};
+pub use manifest::{
+    Agency, Auditor, Coordinator, Manifest, PeriodLimit, Planner, Policy, Territory, Unit, UnitKind,
+};
 pub use number::{Exact, parse_date, parse_exact, show_date};
+pub use period::PeriodLength;
 pub use rho::{PicoRho, RhoError};
 pub use schema::{BinScale, Bins, Column, ColumnType, Table};
 pub use signing::{Signature, SigningError, SigningKey, VerifyingKey};

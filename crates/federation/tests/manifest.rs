@@ -1,6 +1,8 @@
 //! A manifest is read whole: what it declares is there, and every mistake is named with its line and remedy.
 
-use almoner_federation::{BinScale, Bins, ColumnType, FileError, Identity, Manifest, NodeId, parse_exact};
+use almoner_federation::{
+    BinScale, Bins, ColumnType, FileError, Identity, Manifest, NodeId, PeriodLength, parse_exact,
+};
 
 const EXAMPLE: &str = include_str!("example.toml");
 
@@ -120,6 +122,17 @@ fn every_mistake_is_named_with_its_line_and_a_remedy() {
         ("name = \"declared\"", "name = \"Amount\"", "stands twice"),
         ("name = \"declared\"", "name = \"de clared\"", "is not an SQL name"),
         ("population = 100000", "population = 0", "population must be"),
+        ("min_honest = 2", "min_honest = 2\nwitnesses = 3", "more than the 2 other agencies"),
+        ("min_honest = 2", "min_honest = 2\nperiod = \"year\"", "belong together"),
+        ("min_honest = 2", "min_honest = 2\nperiod = \"year\"\nperiod_rho = 2", "limits nothing"),
+        ("min_honest = 2", "min_honest = 2\nperiod = \"week\"\nperiod_rho = 1", "unknown variant"),
+        ("[policy]", "[territory]\ncolumn = \"parish\"\nrho = 1\n\n[policy]", "no table has the column"),
+        ("[policy]", "[territory]\ncolumn = \"age\"\nrho = 1\n\n[policy]", "is no text column with a domain"),
+        (
+            "[policy]",
+            "[territory]\ncolumn = \"district\"\nrho = 2\n\n[policy]",
+            "more than the federation's total",
+        ),
     ] {
         let (text, line) = edited(from, to);
         let error = refused(&text);
@@ -162,4 +175,32 @@ fn every_open_question_is_listed_before_anything_else() {
     );
     assert!(problems.iter().all(|problem| !problem.remedy.is_empty()));
     assert_eq!(problems[0].line, 1);
+}
+
+#[test]
+fn budgets_are_counted_by_territory_and_period_where_the_manifest_says_so() {
+    let plain = Manifest::parse(EXAMPLE, "federation.toml").expect("sound");
+    assert_eq!((plain.placements(), plain.policy.witnesses, plain.policy.period), (1, 2, None));
+    let text = EXAMPLE
+        .replace("min_honest = 2", "min_honest = 2\nwitnesses = 1\ngrants_need_auditor = true\nperiod = \"quarter\"\nperiod_rho = 0.5")
+        .replace("[policy]", "[territory]\ncolumn = \"DISTRICT\"\nrho = 0.25\n\n[policy]");
+    let manifest = Manifest::parse(&text, "federation.toml").expect("sound");
+    let territory = manifest.territory.as_ref().expect("declared");
+    assert_eq!(
+        (territory.names.join(","), territory.rho),
+        ("north,south".into(), "0.25".parse().expect("a rho"))
+    );
+    let period = manifest.policy.period.expect("declared");
+    assert_eq!((period.length, period.rho), (PeriodLength::Quarter, "0.5".parse().expect("a rho")));
+    assert!(manifest.policy.grants_need_auditor && manifest.policy.witnesses == 1);
+    // Only the two districts hold the column, and a unit is registered in one of them.
+    assert_eq!(manifest.placements(), 1);
+    let twice = text.replace("agencies_per_unit = 1", "agencies_per_unit = 2");
+    assert_eq!(Manifest::parse(&twice, "federation.toml").expect("sound").placements(), 2);
+    let lonely = text.replace("[[auditor]]\nname = \"court-of-audit\"", "#").replacen(
+        "signing_key = \"a1",
+        "# \"a1",
+        1,
+    );
+    assert!(refused(&lonely).to_string().contains("grants need an auditor"));
 }

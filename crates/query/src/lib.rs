@@ -40,4 +40,4 @@ pub use goal::{ErrorGoal, rho_for_error};
 pub use noise::{Block, SketchBlock};
 pub use plan::{Plan, plan};
 pub use source::{Dialect, Shape, SourceQuery, Units};
-pub use spec::Spec;
+pub use spec::{MAX_PURPOSE_BYTES, Spec};

@@ -23,9 +23,14 @@ pub struct Spec {
     pub rho: PicoRho,
     /// The hash of the plan that follows from manifest, SQL and rho.
     pub plan_hash: Digest,
+    /// What the planner wants the answer for, in a sentence; may be empty where no node asks for it.
+    pub purpose: String,
     /// When it was asked, in seconds since 1970.
     pub issued_at_s: u64,
 }
+
+/// Most bytes of a purpose.
+pub const MAX_PURPOSE_BYTES: usize = 500;
 
 impl Spec {
     /// Canonical bytes.
@@ -39,6 +44,7 @@ impl Spec {
             self.sql.as_bytes(),
             &self.rho.get().to_be_bytes(),
             self.plan_hash.as_bytes(),
+            self.purpose.as_bytes(),
             &self.issued_at_s.to_be_bytes(),
         ])
     }
@@ -58,13 +64,32 @@ impl Spec {
             sql: reader.text()?.to_owned(),
             rho: PicoRho::new(reader.u64()?),
             plan_hash: Digest(reader.array()?),
+            purpose: reader.text()?.to_owned(),
             issued_at_s: reader.u64()?,
         };
         reader.end()?;
         if spec.sql.len() > MAX_TEXT_BYTES {
             return Err(DecodeError::Malformed("the question is too long"));
         }
+        if spec.purpose.len() > MAX_PURPOSE_BYTES {
+            return Err(DecodeError::Malformed("the purpose is too long"));
+        }
         Ok(spec)
+    }
+
+    /// What the question is, whenever and however often it is asked: SHA-256 of everything but the planner's random
+    /// number and the time. Approvals are given to it.
+    pub fn question(&self) -> Digest {
+        Digest::of(&lp(&[
+            b"almoner/1/question",
+            self.federation.as_str().as_bytes(),
+            self.manifest_hash.as_bytes(),
+            self.planner.as_str().as_bytes(),
+            self.sql.as_bytes(),
+            &self.rho.get().to_be_bytes(),
+            self.plan_hash.as_bytes(),
+            self.purpose.as_bytes(),
+        ]))
     }
 
     /// SHA-256 of the canonical bytes.

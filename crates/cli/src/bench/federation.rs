@@ -138,6 +138,7 @@ fn manifest_text(recipe: &Recipe, names: &[String]) -> Result<String, CliError> 
             ("legal_name", text(name)),
             ("endpoint", text("https://127.0.0.1:1")),
             ("signing_key", key(1_000 + index)),
+            ("officer_key", key(2_000_000 + index)),
             ("mask_key", key(1_000_000 + index)),
         ]);
         if let Some(sector) = &sector {

@@ -121,6 +121,6 @@ async fn ask_everything(
 async fn ask(planner: &Planner, sql: &str, rho: PicoRho) -> Result<query::Answered, CliError> {
     let spend = Spend { rho: Some(rho), ..Spend::default() };
     let plan = spend.plan(&planner.manifest, &planner.name, sql)?;
-    let asked = query::prepare(planner, plan)?;
+    let asked = query::prepare(planner, plan, "The demo")?;
     query::ask(planner, &asked, false, false).await
 }

@@ -52,7 +52,7 @@ impl Parties {
         let coordinator =
             maker.coordinator(name(COORDINATOR), endpoint(coordinator_port), &hosts, &keys(COORDINATOR))?;
         let planner = maker.planner(name(PLANNER), Some(scenario.total_rho), &keys(PLANNER))?;
-        maker.auditor(&name(AUDITOR), &keys(AUDITOR))?;
+        let auditor = maker.auditor(name(AUDITOR), &keys(AUDITOR))?;
         let sketch_key = SketchKey::generate(&random)?;
         let mut agencies = Vec::new();
         for (number, (short, legal_name)) in (1..).zip(&scenario.agencies) {
@@ -69,7 +69,7 @@ impl Parties {
         }
 
         let public: Vec<_> = agencies.iter().map(|(public, _)| public.clone()).collect();
-        let text = scenario.federation_toml(&coordinator, &planner, &name(AUDITOR), &public, &sketch_key);
+        let text = scenario.federation_toml(&coordinator, &planner, &auditor, &public, &sketch_key);
         let path = dir.join("federation.toml");
         let manifest = Manifest::parse(&text, &path.display().to_string())?;
         write(&path, &text)?;

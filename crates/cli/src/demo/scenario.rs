@@ -5,7 +5,7 @@ use std::fmt::Write;
 use almoner_federation::{FederationId, Name, PicoRho, UnitKind};
 
 use crate::demo::truth::Truth;
-use crate::keys::{AgencyPublic, CoordinatorPublic, PlannerPublic, SketchKey, auditor_stanza};
+use crate::keys::{AgencyPublic, AuditorPublic, CoordinatorPublic, PlannerPublic, SketchKey};
 
 /// One question of a demo.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ impl Scenario {
         &self,
         coordinator: &CoordinatorPublic,
         planner: &PlannerPublic,
-        auditor: &Name,
+        auditor: &AuditorPublic,
         agencies: &[AgencyPublic],
         sketch_key: &SketchKey,
     ) -> String {
@@ -83,7 +83,7 @@ impl Scenario {
             sketch_key.line(),
             self.total_rho,
             planner.stanza(),
-            auditor_stanza(auditor),
+            auditor.stanza(),
             unit = self.unit,
         );
         if let Some(sector) = self.sector() {

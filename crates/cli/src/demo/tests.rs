@@ -12,7 +12,7 @@ use crate::demo::population::{Household, Population, Residence};
 use crate::demo::registers::Registers;
 use crate::demo::targets::*;
 use crate::demo::{Scenario, prefecture, targeting, truth};
-use crate::keys::{AgencyAbout, AgencyPublic, CoordinatorPublic, PlannerPublic, SketchKey};
+use crate::keys::{AgencyAbout, AgencyPublic, AuditorPublic, CoordinatorPublic, PlannerPublic, SketchKey};
 
 const SEED: u64 = 20_261_123;
 
@@ -168,12 +168,13 @@ pub(super) fn manifest_of(scenario: &Scenario) -> Manifest {
                 endpoint: endpoint(7000 + node),
             },
             signing_key: key(node as u8),
+            officer_key: key(150 + node as u8),
             mask_key: [50 + node as u8; 32],
         })
         .collect();
     let sketch_key = SketchKey::generate(&SystemRandom::new()).expect("random bytes");
-    let text =
-        scenario.federation_toml(&coordinator, &planner, &name("court-of-audit"), &agencies, &sketch_key);
+    let auditor = AuditorPublic { name: name("court-of-audit"), signing_key: key(102) };
+    let text = scenario.federation_toml(&coordinator, &planner, &auditor, &agencies, &sketch_key);
     Manifest::parse(&text, "federation.toml").expect("a scenario's manifest is sound")
 }
 

@@ -180,8 +180,8 @@ impl KeysCommand {
                 party.finish(&made.stanza())?;
             }
             KeysCommand::Auditor { party } => {
-                let stanza = party.make(now, |maker| maker.auditor(&party.name, &party.out))?;
-                party.finish(&stanza)?;
+                let made = party.make(now, |maker| maker.auditor(party.name.clone(), &party.out))?;
+                party.finish(&made.stanza())?;
             }
             KeysCommand::Sketch { dir } => {
                 let key = SketchKey::generate(&SystemRandom::new())?;

@@ -1,6 +1,6 @@
 //! Makes the key folder of one party. The file names are a contract with every command that takes
 //! such a folder: `tls.key`, `tls.csr`, `tls.pem`, `ca.pem`, `public.toml`, and for those who have
-//! them `signing.key`, `mask.key`, `sealing.key` and `bounding.key`, each 64 hexadecimal digits.
+//! them `signing.key`, `officer.key`, `mask.key`, `sealing.key` and `bounding.key`, each 64 hexadecimal digits.
 
 use std::path::Path;
 
@@ -12,17 +12,18 @@ use zeroize::Zeroizing;
 
 use crate::keys::files::{create_folder, write_public, write_secret, write_secret_bytes};
 use crate::keys::{
-    AgencyAbout, AgencyPublic, Authority, CoordinatorPublic, Host, KeysError, PlannerPublic, Request,
-    Validity, auditor_stanza,
+    AgencyAbout, AgencyPublic, AuditorPublic, Authority, CoordinatorPublic, Host, KeysError, PlannerPublic,
+    Request, Validity,
 };
 
-const ALL_FILES: [&str; 9] = [
+const ALL_FILES: [&str; 10] = [
     "tls.key",
     "tls.csr",
     "tls.pem",
     "ca.pem",
     "public.toml",
     "signing.key",
+    "officer.key",
     "mask.key",
     "sealing.key",
     "bounding.key",
@@ -47,7 +48,7 @@ impl<'a> KeyMaker<'a> {
         KeyMaker { federation, issuing: None, random }
     }
 
-    /// An agency's keys: certificate or request, signing seed, mask key, the key that seals noisy cells in its
+    /// An agency's keys: certificate or request, signing seed, the data officer's own seed, mask key, the key that seals noisy cells in its
     /// ledger, and the key that decides which rows a bound keeps.
     ///
     /// # Errors
@@ -59,12 +60,13 @@ impl<'a> KeyMaker<'a> {
         folder: &Path,
     ) -> Result<AgencyPublic, KeysError> {
         self.certificate(Role::Agency, &about.name, hosts, folder)?;
-        let signing_key = self.signing_key(folder)?;
+        let signing_key = self.signing_key("signing.key", folder)?;
+        let officer_key = self.signing_key("officer.key", folder)?;
         let mask = MaskKey::generate(self.random).map_err(|_| KeysError::Random)?;
         write_secret_bytes(folder, "mask.key", &mask.to_bytes())?;
         write_secret_bytes(folder, "sealing.key", &*self.random_bytes()?)?;
         write_secret_bytes(folder, "bounding.key", &*self.random_bytes()?)?;
-        let public = AgencyPublic { about, signing_key, mask_key: mask.public() };
+        let public = AgencyPublic { about, signing_key, officer_key, mask_key: mask.public() };
         write_public(folder, "public.toml", &public.stanza())?;
         Ok(public)
     }
@@ -81,7 +83,8 @@ impl<'a> KeyMaker<'a> {
         folder: &Path,
     ) -> Result<CoordinatorPublic, KeysError> {
         self.certificate(Role::Coordinator, &name, hosts, folder)?;
-        let public = CoordinatorPublic { name, endpoint, signing_key: self.signing_key(folder)? };
+        let signing_key = self.signing_key("signing.key", folder)?;
+        let public = CoordinatorPublic { name, endpoint, signing_key };
         write_public(folder, "public.toml", &public.stanza())?;
         Ok(public)
     }
@@ -97,20 +100,20 @@ impl<'a> KeyMaker<'a> {
         folder: &Path,
     ) -> Result<PlannerPublic, KeysError> {
         self.certificate(Role::Planner, &name, &[], folder)?;
-        let public = PlannerPublic { name, signing_key: self.signing_key(folder)?, rho };
+        let public = PlannerPublic { name, signing_key: self.signing_key("signing.key", folder)?, rho };
         write_public(folder, "public.toml", &public.stanza())?;
         Ok(public)
     }
 
-    /// An auditor's certificate or request. Returns its stanza.
+    /// An auditor's keys: certificate or request, and signing seed.
     ///
     /// # Errors
     /// As [`KeyMaker::agency`].
-    pub fn auditor(&self, name: &Name, folder: &Path) -> Result<String, KeysError> {
-        self.certificate(Role::Auditor, name, &[], folder)?;
-        let stanza = auditor_stanza(name);
-        write_public(folder, "public.toml", &stanza)?;
-        Ok(stanza)
+    pub fn auditor(&self, name: Name, folder: &Path) -> Result<AuditorPublic, KeysError> {
+        self.certificate(Role::Auditor, &name, &[], folder)?;
+        let public = AuditorPublic { name, signing_key: self.signing_key("signing.key", folder)? };
+        write_public(folder, "public.toml", &public.stanza())?;
+        Ok(public)
     }
 
     /// Makes the folder with the certificate or the request for it. It comes first: whatever is wrong
@@ -134,10 +137,10 @@ impl<'a> KeyMaker<'a> {
         Ok(())
     }
 
-    fn signing_key(&self, folder: &Path) -> Result<VerifyingKey, KeysError> {
+    fn signing_key(&self, file: &str, folder: &Path) -> Result<VerifyingKey, KeysError> {
         let seed = Zeroizing::new(SigningKey::new_seed(self.random).map_err(|_| KeysError::Random)?);
         let key = SigningKey::from_seed(&seed).map_err(|_| KeysError::Random)?;
-        write_secret_bytes(folder, "signing.key", &seed)?;
+        write_secret_bytes(folder, file, &seed)?;
         Ok(key.verifying_key())
     }
 

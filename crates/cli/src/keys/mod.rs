@@ -26,7 +26,7 @@ pub use maker::KeyMaker;
 pub use request::Request;
 pub use show::{identity_of, show};
 pub use sketch::SketchKey;
-pub use stanza::{AgencyAbout, AgencyPublic, CoordinatorPublic, PlannerPublic, auditor_stanza};
+pub use stanza::{AgencyAbout, AgencyPublic, AuditorPublic, CoordinatorPublic, PlannerPublic};
 pub use validity::Validity;
 
 #[cfg(test)]

@@ -22,8 +22,10 @@ pub struct AgencyAbout {
 pub struct AgencyPublic {
     /// Who it is and where.
     pub about: AgencyAbout,
-    /// Verifies its READYs and outputs.
+    /// Verifies its READYs, outputs and checkpoints.
     pub signing_key: VerifyingKey,
+    /// Verifies what the data officer signs.
+    pub officer_key: VerifyingKey,
     /// X25519 public key.
     pub mask_key: [u8; 32],
 }
@@ -35,11 +37,12 @@ impl AgencyPublic {
         let sector = sector.as_ref().map_or(String::new(), |sector| format!("sector = {}\n", quoted(sector)));
         format!(
             "[[agency]]\nnode = {node}\nname = {}\nlegal_name = {}\n{sector}endpoint = {}\n\
-             signing_key = \"{}\"\nmask_key = \"{}\"\n",
+             signing_key = \"{}\"\nofficer_key = \"{}\"\nmask_key = \"{}\"\n",
             quoted(name),
             quoted(legal_name),
             quoted(endpoint),
             self.signing_key,
+            self.officer_key,
             hex::encode(self.mask_key)
         )
     }
@@ -91,9 +94,20 @@ impl PlannerPublic {
     }
 }
 
-/// An auditor's entry as TOML; it has a certificate and no other key.
-pub fn auditor_stanza(name: &Name) -> String {
-    format!("[[auditor]]\nname = {}\n", quoted(name))
+/// An auditor's entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditorPublic {
+    /// Its name.
+    pub name: Name,
+    /// Verifies its cosignatures and countersignatures.
+    pub signing_key: VerifyingKey,
+}
+
+impl AuditorPublic {
+    /// The entry as TOML.
+    pub fn stanza(&self) -> String {
+        format!("[[auditor]]\nname = {}\nsigning_key = \"{}\"\n", quoted(&self.name), self.signing_key)
+    }
 }
 
 /// A TOML string, escaped where necessary.

@@ -210,7 +210,7 @@ fn the_printed_entries_make_a_manifest() {
     text += &maker.coordinator(name("office"), endpoint, &[], &folder("office")).expect("made").stanza();
     let rho = Some("0.5".parse().expect("a rho"));
     text += &maker.planner(name("ministry"), rho, &folder("ministry")).expect("made").stanza();
-    text += &maker.auditor(&name("court"), &folder("court")).expect("made");
+    text += &maker.auditor(name("court"), &folder("court")).expect("made").stanza();
     for (node, agency) in (1..).zip(["north", "south", "tax"]) {
         let sector = (node < 3).then(|| name("residence"));
         let about = AgencyAbout { sector, ..about(agency, node) };

@@ -32,7 +32,8 @@ pub(crate) struct Answered {
 }
 
 /// Signs the question that `plan` is the plan of, and keeps it so that its round can be resumed.
-pub(crate) fn prepare(planner: &Planner, plan: Plan) -> Result<Asked, CliError> {
+/// `purpose` is what the answer is wanted for, in a sentence.
+pub(crate) fn prepare(planner: &Planner, plan: Plan, purpose: &str) -> Result<Asked, CliError> {
     let mut query_id = [0; 16];
     SystemRandom::new().fill(&mut query_id).map_err(|_| CliError::Usage {
         message: "the system's random source failed".into(),
@@ -46,6 +47,7 @@ pub(crate) fn prepare(planner: &Planner, plan: Plan) -> Result<Asked, CliError> 
         sql: plan.canonical_sql().to_owned(),
         rho: plan.rho_limit(),
         plan_hash: plan.hash(),
+        purpose: purpose.to_owned(),
         issued_at_s: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()),
     };
     let body = spec.encode();

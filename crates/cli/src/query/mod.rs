@@ -6,6 +6,7 @@ mod format;
 mod price;
 mod progress;
 
+use almoner_query::MAX_PURPOSE_BYTES;
 use clap::{Args, ValueEnum};
 
 use crate::cli_error::CliError;
@@ -22,6 +23,9 @@ pub(crate) struct QueryCommand {
     sql: Option<String>,
     #[command(flatten)]
     spend: Spend,
+    /// What the answer is wanted for, in a sentence: signed with the question, and kept in every ledger.
+    #[arg(long, env = "ALMONER_PURPOSE", default_value = "", value_parser = purpose)]
+    purpose: String,
     /// Show plan, price and expected errors; ask nobody, pay nothing.
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
@@ -52,6 +56,13 @@ pub(crate) enum Format {
     Json,
 }
 
+fn purpose(text: &str) -> Result<String, String> {
+    if text.len() > MAX_PURPOSE_BYTES || text.chars().any(char::is_control) {
+        return Err(format!("a purpose is one line of at most {MAX_PURPOSE_BYTES} bytes"));
+    }
+    Ok(text.to_owned())
+}
+
 impl QueryCommand {
     pub(crate) async fn run(self) -> Result<(), CliError> {
         let planner = self.files.open()?;
@@ -63,7 +74,7 @@ impl QueryCommand {
                     dry_run::print(&planner, &plan);
                     return Ok(());
                 }
-                prepare(&planner, plan)?
+                prepare(&planner, plan, &self.purpose)?
             }
             (None, None) => unreachable!("clap requires one of the two"),
         };

@@ -54,10 +54,12 @@ name = "a{node}"
 legal_name = "Agency {node}"
 endpoint = "https://localhost:{}"
 signing_key = "{}"
+officer_key = "{}"
 mask_key = "{}"
 "#,
             7_000 + node,
             key(100 + node),
+            key(20_000 + node),
             key(10_000 + node)
         );
     }

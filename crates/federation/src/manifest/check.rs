@@ -6,7 +6,9 @@ use toml::Spanned;
 
 use super::columns::check_column;
 use super::file::{self, ManifestFile};
-use super::{Agency, Auditor, Coordinator, Manifest, Planner, Policy, Unit, UnitKind};
+use super::{
+    Agency, Auditor, Coordinator, Manifest, PeriodLimit, Planner, Policy, Unit, UnitKind, territory,
+};
 use crate::file_error::{Problem, line_of};
 use crate::{Digest, Name, NodeId, Table, VerifyingKey};
 
@@ -72,12 +74,18 @@ pub(super) fn check(raw: ManifestFile, text: &str, hash: Digest) -> Result<Manif
     let agency_keys = raw.agency.iter().map(|a| (&a.get_ref().signing_key, start(a)));
     let planner_keys = raw.planner.iter().map(|p| (&p.get_ref().signing_key, start(p)));
     let coordinator_key = (&raw.coordinator.signing_key, start(&raw.coordinator.endpoint));
-    f.unique("the signing key", agency_keys.chain(planner_keys).chain([coordinator_key]));
+    let officer_keys = raw.agency.iter().map(|a| (&a.get_ref().officer_key, start(a)));
+    let auditor_keys = raw.auditor.iter().map(|a| (&a.get_ref().signing_key, start(a)));
+    let keys = agency_keys.chain(officer_keys).chain(planner_keys).chain(auditor_keys);
+    f.unique("the signing key", keys.chain([coordinator_key]));
     f.unique("the mask key", raw.agency.iter().map(|a| (&a.get_ref().mask_key, start(a))));
     f.unique("the table", raw.table.iter().map(|t| (&t.get_ref().name, start(t))));
 
     let unit = check_unit(f, &raw.unit);
     let policy = check_policy(f, &raw.policy, raw.agency.len());
+    let no_auditor = policy.grants_need_auditor && raw.auditor.is_empty();
+    let remedy = "name an [[auditor]], or leave grants_need_auditor out";
+    f.unless(!no_auditor, start(&raw.policy), "grants need an auditor and there is none", remedy);
     let endpoint = raw.coordinator.endpoint;
     check_endpoint(f, endpoint.get_ref(), start(&endpoint));
     let coordinator = Coordinator {
@@ -109,7 +117,8 @@ pub(super) fn check(raw: ManifestFile, text: &str, hash: Digest) -> Result<Manif
     let agencies = check_agencies(f, &raw.agency, &sectors);
     let names: BTreeSet<Name> = agencies.iter().map(|agency| agency.name.clone()).collect();
     f.unless(raw.table.len() <= MAX_TABLES, 0, format!("more than {MAX_TABLES} tables"), "declare fewer");
-    let tables = raw.table.iter().map(|table| check_table(f, table, &unit, &names)).collect();
+    let tables: Vec<Table> = raw.table.iter().map(|table| check_table(f, table, &unit, &names)).collect();
+    let territory = raw.territory.as_ref().and_then(|raw| territory::check(f, raw, &tables, &policy));
 
     if !findings.problems.is_empty() {
         findings.problems.sort_by_key(|problem| problem.line);
@@ -128,10 +137,16 @@ pub(super) fn check(raw: ManifestFile, text: &str, hash: Digest) -> Result<Manif
             .map(Spanned::into_inner)
             .map(|p| Planner { name: p.name, signing_key: p.signing_key, rho: p.rho })
             .collect(),
-        auditors: raw.auditor.into_iter().map(|a| Auditor { name: a.into_inner().name }).collect(),
+        auditors: raw
+            .auditor
+            .into_iter()
+            .map(Spanned::into_inner)
+            .map(|a| Auditor { name: a.name, signing_key: a.signing_key })
+            .collect(),
         agencies,
         sectors,
         tables,
+        territory,
     })
 }
 
@@ -191,6 +206,28 @@ fn check_policy(f: &mut Findings<'_>, raw: &Spanned<file::Policy>, agencies: usi
         ),
         "raise the quorum, or lower colluders or min_honest",
     );
+    let others = agencies.saturating_sub(1) as u32;
+    // One more than may collude, so that one who is honest remembers.
+    let witnesses = policy.witnesses.unwrap_or(policy.colluders.saturating_add(1).min(others));
+    f.unless(
+        witnesses <= others,
+        at,
+        format!("{witnesses} witnesses are more than the {others} other agencies"),
+        "lower witnesses",
+    );
+    let period = policy.period.zip(policy.period_rho).map(|(length, rho)| PeriodLimit { length, rho });
+    f.unless(
+        policy.period.is_some() == policy.period_rho.is_some(),
+        at,
+        "period and period_rho belong together",
+        "write both, or neither",
+    );
+    f.unless(
+        period.is_none_or(|period| period.rho <= policy.total_rho),
+        at,
+        "period_rho is more than total_rho, so it limits nothing",
+        "lower period_rho, or leave it and period out",
+    );
     Policy {
         delta: policy.delta,
         total_rho: policy.total_rho,
@@ -198,6 +235,9 @@ fn check_policy(f: &mut Findings<'_>, raw: &Spanned<file::Policy>, agencies: usi
         colluders: policy.colluders,
         min_honest: policy.min_honest,
         quality_limit: policy.quality_limit.unwrap_or(QUALITY_LIMIT),
+        witnesses,
+        grants_need_auditor: policy.grants_need_auditor,
+        period,
     }
 }
 
@@ -242,6 +282,7 @@ fn check_agencies(
                 sector: agency.sector.clone(),
                 endpoint: agency.endpoint.clone(),
                 signing_key: agency.signing_key,
+                officer_key: agency.officer_key,
                 mask_key: mask_key(f, &agency.mask_key, at),
             }
         })

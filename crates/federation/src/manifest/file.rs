@@ -4,7 +4,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::number::Literal;
-use crate::{Digest, Name, PicoRho, VerifyingKey};
+use crate::{Digest, Name, PeriodLength, PicoRho, VerifyingKey};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +19,7 @@ pub(super) struct ManifestFile {
     pub auditor: Vec<Spanned<Auditor>>,
     #[serde(default)]
     pub sector: Vec<Spanned<Sector>>,
+    pub territory: Option<Spanned<Territory>>,
     pub agency: Vec<Spanned<Agency>>,
     pub table: Vec<Spanned<Table>>,
 }
@@ -63,6 +64,11 @@ pub(super) struct Policy {
     pub colluders: u32,
     pub min_honest: u32,
     pub quality_limit: Option<f64>,
+    pub witnesses: Option<u32>,
+    #[serde(default)]
+    pub grants_need_auditor: bool,
+    pub period: Option<PeriodLength>,
+    pub period_rho: Option<PicoRho>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,6 +83,14 @@ pub(super) struct Planner {
 #[serde(deny_unknown_fields)]
 pub(super) struct Auditor {
     pub name: Name,
+    pub signing_key: VerifyingKey,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Territory {
+    pub column: String,
+    pub rho: PicoRho,
 }
 
 #[derive(Debug, Deserialize)]
@@ -95,6 +109,7 @@ pub(super) struct Agency {
     pub sector: Option<Name>,
     pub endpoint: String,
     pub signing_key: VerifyingKey,
+    pub officer_key: VerifyingKey,
     /// 64 hexadecimal digits, as any public key here.
     pub mask_key: VerifyingKey,
 }

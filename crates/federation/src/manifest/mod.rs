@@ -5,13 +5,16 @@ mod check;
 mod columns;
 mod file;
 mod open;
+mod territory;
+
+pub use territory::Territory;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::{
-    Digest, FederationId, FileError, Identity, Name, NodeId, PicoRho, Problem, Role, Table, VerifyingKey,
-    parse_toml,
+    Digest, FederationId, FileError, Identity, Name, NodeId, PeriodLength, PicoRho, Problem, Role, Table,
+    VerifyingKey, parse_toml,
 };
 
 /// The whole constitution, parsed and checked.
@@ -38,6 +41,8 @@ pub struct Manifest {
     pub sectors: Vec<(Name, u32)>,
     /// The tables that can be asked about.
     pub tables: Vec<Table>,
+    /// The partition of the units by which budgets are counted apart, if there is one.
+    pub territory: Option<Territory>,
 }
 
 /// The party that runs rounds and publishes; trusted for liveness only.
@@ -98,6 +103,21 @@ pub struct Policy {
     pub min_honest: u32,
     /// The relative standard error above which an answer is flagged as dominated by noise; display only.
     pub quality_limit: f64,
+    /// How many other agencies must have cosigned a ledger that holds a charge before its answer leaves.
+    pub witnesses: u32,
+    /// Whether a larger limit needs an auditor's signature beside the data officer's.
+    pub grants_need_auditor: bool,
+    /// What all questions of one period together may cost, where periods are limited.
+    pub period: Option<PeriodLimit>,
+}
+
+/// A limit that counts anew with each period; the total, which does not, stays the promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeriodLimit {
+    /// How long a period is.
+    pub length: PeriodLength,
+    /// What all questions of one period together may cost.
+    pub rho: PicoRho,
 }
 
 impl Policy {
@@ -118,11 +138,13 @@ pub struct Planner {
     pub rho: PicoRho,
 }
 
-/// Who may read published evidence.
+/// Who may read ledgers and published evidence, cosign checkpoints, and countersign grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auditor {
     /// Its name.
     pub name: Name,
+    /// Verifies its cosignatures and countersignatures.
+    pub signing_key: VerifyingKey,
 }
 
 /// One agency and its node.
@@ -138,8 +160,10 @@ pub struct Agency {
     pub sector: Option<Name>,
     /// Where the coordinator reaches the node, `https://HOST:PORT`.
     pub endpoint: String,
-    /// Signs READYs and outputs.
+    /// Signs READYs, outputs and checkpoints.
     pub signing_key: VerifyingKey,
+    /// The data officer's own key: signs what the ledger may spend, and approvals. It need not be at the node.
+    pub officer_key: VerifyingKey,
     /// The X25519 public key of this epoch.
     pub mask_key: [u8; 32],
 }
@@ -214,7 +238,12 @@ impl Manifest {
     /// sectors, the declared overlap or the number of holders, whichever is smaller; an agency
     /// without a sector counts for itself.
     pub fn overlap(&self, table: &Table) -> u32 {
-        let holders = || self.agencies.iter().filter(|agency| table.holders.contains(&agency.name));
+        self.overlap_of(|agency| table.holders.contains(&agency.name))
+    }
+
+    /// At how many of these agencies one unit may have records.
+    fn overlap_of(&self, among: impl Fn(&Agency) -> bool) -> u32 {
+        let holders = || self.agencies.iter().filter(|agency| among(agency));
         let alone = holders().filter(|agency| agency.sector.is_none()).count() as u32;
         let shared: u32 = self
             .sectors

@@ -15,6 +15,7 @@ fn spec() -> Spec {
         sql: plan.canonical_sql().to_owned(),
         rho: RHO,
         plan_hash: plan.hash(),
+        purpose: "The yearly report".into(),
         issued_at_s: 1_700_000_000,
     }
 }

@@ -44,7 +44,7 @@ fn every_role_can_ask() {
     let endpoint = "https://127.0.0.1:7000".to_owned();
     maker.coordinator(name("coordinator"), endpoint, &[], &desk.at("coordinator")).expect("made");
     maker.planner(name("planner"), None, &desk.at("planner")).expect("made");
-    maker.auditor(&name("auditor"), &desk.at("auditor")).expect("made");
+    maker.auditor(name("auditor"), &desk.at("auditor")).expect("made");
     for role in [Role::Coordinator, Role::Planner, Role::Auditor] {
         let folder = desk.at(role.as_str());
         let certificate = desk.sign(&folder.join("tls.csr"), "signed.pem").expect("signed");

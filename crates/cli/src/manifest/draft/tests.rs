@@ -73,7 +73,8 @@ fn entries() -> String {
             sector: Some("all".parse().expect("a name")),
             endpoint: format!("https://{name}.example:7001"),
         };
-        text += &AgencyPublic { about, signing_key: key(10 + node), mask_key: [20 + node; 32] }.stanza();
+        let (signing_key, officer_key) = (key(10 + node), key(30 + node));
+        text += &AgencyPublic { about, signing_key, officer_key, mask_key: [20 + node; 32] }.stanza();
     }
     text
 }

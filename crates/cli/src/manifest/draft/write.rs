@@ -25,6 +25,7 @@ const EXAMPLE: &str = r#"
 # sector = "all"
 # endpoint = "https://north.example:7001"
 # signing_key = "64 hexadecimal digits"
+# officer_key = "64 hexadecimal digits"
 # mask_key = "64 hexadecimal digits"
 "#;
 
