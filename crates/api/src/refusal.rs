@@ -61,6 +61,10 @@ refusals! {
     BudgetTotal = "budget-total", ResourceExhausted, "the federation's budget does not cover this question; ask with a smaller rho or reuse a published release";
     /// The planner's own budget is used up.
     BudgetPlanner = "budget-planner", ResourceExhausted, "the planner's allowance does not cover this question; ask with a smaller rho or reuse a published release";
+    /// The budget of the present period is used up.
+    BudgetPeriod = "budget-period", ResourceExhausted, "the budget of this period does not cover this question; ask with a smaller rho, or in the next period";
+    /// The budget of a territory that the question touches is used up.
+    BudgetTerritory = "budget-territory", ResourceExhausted, "the budget of a territory does not cover this question; ask about others, or with a smaller rho";
     /// More attempts at one question than this party allows.
     Attempts = "attempts", ResourceExhausted, "too many attempts at this question; ask it anew";
     /// Another question was prepared under the same id and attempt.

@@ -15,6 +15,9 @@ pub(crate) enum NodeCommand {
         /// The agency's node.toml.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// The data officer's key [default: officer.key among the node's keys].
+        #[arg(long, value_name = "FILE")]
+        officer: Option<PathBuf>,
     },
     /// Serve this agency's tables under the pinned manifest until interrupted.
     Serve {
@@ -30,8 +33,10 @@ pub(crate) enum NodeCommand {
 impl NodeCommand {
     pub(crate) async fn run(self) -> Result<(), CliError> {
         let (config, crash_drill) = match self {
-            NodeCommand::Init { config } => {
-                let path = almoner_node::init(&NodeConfig::read(&config)?, &SystemClock)?;
+            NodeCommand::Init { config, officer } => {
+                let config = NodeConfig::read(&config)?;
+                let officer = officer.unwrap_or_else(|| config.keys.join("officer.key"));
+                let path = almoner_node::init(&config, &officer, &SystemClock)?;
                 println!(
                     "Began the ledger {}. It is this node's memory of every answer: keep it.",
                     path.display()

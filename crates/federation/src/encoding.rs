@@ -47,6 +47,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Starts reading a list without a label: an item of a message that has one.
+    pub fn plain(bytes: &'a [u8]) -> Self {
+        Reader { rest: bytes }
+    }
+
+    /// Whether every item was read.
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// The next item, of any length.
     pub fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
         let (head, tail) = self.rest.split_at_checked(4).ok_or(DecodeError::Malformed("truncated length"))?;

@@ -182,7 +182,7 @@ fn budgets_are_counted_by_territory_and_period_where_the_manifest_says_so() {
     let plain = Manifest::parse(EXAMPLE, "federation.toml").expect("sound");
     assert_eq!((plain.placements(), plain.policy.witnesses, plain.policy.period), (1, 2, None));
     let text = EXAMPLE
-        .replace("min_honest = 2", "min_honest = 2\nwitnesses = 1\ngrants_need_auditor = true\nperiod = \"quarter\"\nperiod_rho = 0.5")
+        .replace("min_honest = 2", "min_honest = 2\nwitnesses = 1\nchanges_need_auditor = true\nperiod = \"quarter\"\nperiod_rho = 0.5")
         .replace("[policy]", "[territory]\ncolumn = \"DISTRICT\"\nrho = 0.25\n\n[policy]");
     let manifest = Manifest::parse(&text, "federation.toml").expect("sound");
     let territory = manifest.territory.as_ref().expect("declared");
@@ -192,7 +192,7 @@ fn budgets_are_counted_by_territory_and_period_where_the_manifest_says_so() {
     );
     let period = manifest.policy.period.expect("declared");
     assert_eq!((period.length, period.rho), (PeriodLength::Quarter, "0.5".parse().expect("a rho")));
-    assert!(manifest.policy.grants_need_auditor && manifest.policy.witnesses == 1);
+    assert!(manifest.policy.changes_need_auditor && manifest.policy.witnesses == 1);
     // Only the two districts hold the column, and a unit is registered in one of them.
     assert_eq!(manifest.placements(), 1);
     let twice = text.replace("agencies_per_unit = 1", "agencies_per_unit = 2");
@@ -202,5 +202,5 @@ fn budgets_are_counted_by_territory_and_period_where_the_manifest_says_so() {
         "# \"a1",
         1,
     );
-    assert!(refused(&lonely).to_string().contains("grants need an auditor"));
+    assert!(refused(&lonely).to_string().contains("changes need an auditor"));
 }

@@ -14,6 +14,10 @@ pub enum Scope {
     Total,
     /// One planner's allowance.
     Planner(Name),
+    /// The limit of the period with this name.
+    Period(String),
+    /// One territory's limit; `None` for the one that has least left.
+    Territory(Option<u16>),
 }
 
 impl std::fmt::Display for Scope {
@@ -21,6 +25,9 @@ impl std::fmt::Display for Scope {
         match self {
             Scope::Total => f.write_str("the node's total budget"),
             Scope::Planner(name) => write!(f, "the budget of planner {name}"),
+            Scope::Period(name) => write!(f, "the budget of the period {name}"),
+            Scope::Territory(Some(number)) => write!(f, "the budget of territory number {number}"),
+            Scope::Territory(None) => f.write_str("the budget of a territory"),
         }
     }
 }
@@ -49,6 +56,9 @@ pub enum Refusal {
     /// Nothing was reserved under this query id and attempt.
     #[error("nothing is reserved under this query id and attempt")]
     Unknown,
+    /// The question touches a territory that the policy in force does not know.
+    #[error("the question touches a territory that is not in the policy in force")]
+    NoTerritory,
     /// A number or byte string is beyond what a ledger holds.
     #[error("{0} is beyond this ledger's bounds")]
     TooLarge(&'static str),
@@ -69,6 +79,18 @@ pub enum BookFault {
     /// The attempt has ended before: a second step would be a second answer or a second refund.
     #[error("its attempt was {0} before")]
     Ended(&'static str),
+    /// A policy or approval lacks a signature of someone who must sign it, for this place in this ledger.
+    #[error("it is not signed by {0} for this place in this ledger")]
+    Unsigned(&'static str),
+    /// What an approval is worth.
+    #[error("the data officer's approval {0}")]
+    Approval(&'static str),
+    /// A ledger keeps its name.
+    #[error("it names another ledger")]
+    Origin,
+    /// A POLICY that raises a limit, or a GRANT that raises none.
+    #[error("it is a GRANT although it raises nothing, or a POLICY although it does")]
+    Grant,
     /// The step differs from its own RESERVE entry in question, planner or price.
     #[error("it differs from its own RESERVE entry")]
     Mismatch,
@@ -84,9 +106,15 @@ pub enum LedgerError {
     /// accepted context that belongs to another READY.
     #[error(transparent)]
     Attempt(#[from] SecureSumError),
+    /// A policy or an approval cannot be put into the ledger.
+    #[error("the entry cannot be written")]
+    Entry(#[from] BookFault),
     /// The caller's READY does not state what is being reserved.
     #[error("the READY differs from the reservation in its {0}")]
     Ready(&'static str),
+    /// A ledger is begun once.
+    #[error("{0} has entries already: a node has one ledger for life; open it instead")]
+    Begun(PathBuf),
     /// The file holds no ledger, or one without a single entry.
     #[error(
         "{0} holds no entry: a ledger that was emptied or lost would forget every answer; bring it back, or begin \

@@ -23,10 +23,13 @@ mod seal;
 mod statement;
 mod store;
 
-pub use books::{Books, Budget, Round, RoundPhase};
-pub use entry::{Entry, Limits, Policy, PolicyEntry, RoundEntry, Step};
+pub use books::{Account, Books, Budget, Round, RoundPhase};
+pub use entry::{
+    Approval, ApprovalEntry, Entry, Limits, MAX_ENTRY_BYTES, Policy, PolicyEntry, RoundEntry, SignedApproval,
+    SignedPolicy, Step, TerritoryLimit, Touched,
+};
 pub use error::{BookFault, LedgerError, Refusal, Scope};
 pub use node::NodeLedger;
-pub use node_types::{Charged, Position, Reservation, StoredReady};
+pub use node_types::{Asked, Charged, Position, Reservation, StoredReady};
 pub use registry::Registry;
 pub use registry_entry::{RegistryEntry, RegistryStep};

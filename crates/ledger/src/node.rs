@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-use almoner_federation::{Name, PicoRho, QueryId, Signature};
+use almoner_federation::{Digest, Name, PicoRho, QueryId, Signature};
 use almoner_secure_sum::{
     self as secure_sum, AcceptedContext, LocalFault, MAX_CELLS, NodeRound, RoundState, SecureSumError,
 };
 use rusqlite::params;
 use zeroize::Zeroizing;
 
-use crate::books::{Books, Budget, Round, RoundPhase};
-use crate::entry::{Entry, MAX_PLANNERS, Policy, Step};
+use crate::books::{self, Books, Budget, Round, RoundPhase};
+use crate::entry::{Entry, Policy, SignedPolicy, Step, Touched};
 use crate::error::{BookFault, LedgerError, Refusal};
 use crate::node_types::{Charged, Position, Reservation, StoredReady};
 use crate::rounds::{self, State};
@@ -35,62 +35,70 @@ struct Inner {
 }
 
 impl NodeLedger {
-    /// Opens the ledger at `path`, or begins one, and reads it back whole: tree, sums and states are
-    /// recomputed from the entries and compared with the tables, and every sealed vector is opened once.
-    /// This takes time in proportion to the file. A changed `policy` is written as a new POLICY entry;
-    /// what was charged before stays charged. Reservations that expired meanwhile wait for
-    /// [`NodeLedger::expire`].
+    /// Begins a ledger at `path`, once in a node's life, with the policy that its officer signed to follow nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Begun`] when it has entries already, [`LedgerError::Entry`] for a policy that is not signed.
+    pub fn begin(
+        path: &Path,
+        sealing_key: &[u8; 32],
+        policy: SignedPolicy,
+        now_s: u64,
+    ) -> Result<Self, LedgerError> {
+        let ledger = Self::take(path, sealing_key)?;
+        if ledger.position()?.size > 0 {
+            return Err(LedgerError::Begun(path.to_owned()));
+        }
+        ledger.change_policy(policy, now_s)?;
+        Ok(ledger)
+    }
+
+    /// Opens the ledger at `path` and reads it back whole: tree, sums and states are recomputed from the entries and
+    /// compared with the tables, and every sealed vector is opened once. This takes time in proportion to the file.
+    /// Reservations that expired meanwhile wait for [`NodeLedger::expire`].
     ///
     /// # Errors
     /// [`LedgerError::InUse`] when another process has it, [`LedgerError::Damaged`] naming the first entry
-    /// or row that disagrees, [`LedgerError::ForeignSeal`] for another sealing key. An older copy of the
-    /// file opens without error: see the crate's first page.
-    pub fn open(
-        path: &Path,
-        sealing_key: &[u8; 32],
-        policy: Policy,
-        now_s: u64,
-    ) -> Result<Self, LedgerError> {
-        Self::take(path, sealing_key, policy, now_s, true)
-    }
-
-    /// As [`NodeLedger::open`], for a ledger that has been begun: an empty file, which would begin again
-    /// with the whole budget, is refused.
-    ///
-    /// # Errors
-    /// Also [`LedgerError::NotBegun`].
-    pub fn open_begun(
-        path: &Path,
-        sealing_key: &[u8; 32],
-        policy: Policy,
-        now_s: u64,
-    ) -> Result<Self, LedgerError> {
-        Self::take(path, sealing_key, policy, now_s, false)
-    }
-
-    fn take(
-        path: &Path,
-        sealing_key: &[u8; 32],
-        policy: Policy,
-        now_s: u64,
-        may_begin: bool,
-    ) -> Result<Self, LedgerError> {
-        if policy.limits.planners.len() > MAX_PLANNERS {
-            return Err(Refusal::TooLarge("the number of planners").into());
+    /// or row that disagrees, [`LedgerError::ForeignSeal`] for another sealing key; [`LedgerError::NotBegun`] for an
+    /// empty file, which would begin again with the whole budget. An older copy of the file opens without error: see
+    /// the crate's first page.
+    pub fn open(path: &Path, sealing_key: &[u8; 32]) -> Result<Self, LedgerError> {
+        let ledger = Self::take(path, sealing_key)?;
+        if ledger.position()?.size == 0 {
+            return Err(LedgerError::NotBegun(path.to_owned()));
         }
+        Ok(ledger)
+    }
+
+    fn take(path: &Path, sealing_key: &[u8; 32]) -> Result<Self, LedgerError> {
         let seal = Seal::new(sealing_key);
         let mut store = Store::open(path, &rounds::KIND)?;
         let books = rounds::replay(&mut store, &seal)?;
         let deadlines = rounds::verify(&store, &books, &seal)?;
-        if books.policy().is_none() && !may_begin {
-            return Err(LedgerError::NotBegun(path.to_owned()));
-        }
-        let mut inner = Inner { store, books, seal, deadlines };
-        if inner.books.policy() != Some(&policy) {
-            let entry = inner.books.policy_entry(policy, now_s);
-            inner.commit(&entry, |_, _, _| Ok(()))?;
-        }
-        Ok(NodeLedger { inner: Mutex::new(inner) })
+        Ok(NodeLedger { inner: Mutex::new(Inner { store, books, seal, deadlines }) })
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Result<Policy, LedgerError> {
+        Ok(self.lock()?.books.policy().ok_or(BookFault::NoPolicy)?.clone())
+    }
+
+    /// Puts another policy in force, which its officer, and an auditor where the present one asks for that, signed to
+    /// follow the present position. What was charged before stays charged.
+    ///
+    /// # Errors
+    /// [`LedgerError::Entry`] when a signature is missing, or for another position.
+    pub fn change_policy(&self, policy: SignedPolicy, now_s: u64) -> Result<Position, LedgerError> {
+        let mut inner = self.lock()?;
+        let entry = inner.books.policy_entry(policy, now_s);
+        // Its faults are the signers', not the file's.
+        inner.books.check(&entry)?;
+        inner.commit(&entry, |_, _, after| Ok(after))
+    }
+
+    /// Whether the data officer's approval of `question` is recorded and waits to be used.
+    pub fn is_approved(&self, question: &Digest, now_s: u64) -> Result<bool, LedgerError> {
+        Ok(self.lock()?.books.is_approved(question, now_s))
     }
 
     /// The attempt as stored, if it was ever reserved.
@@ -99,9 +107,15 @@ impl NodeLedger {
         inner.books.round(query, attempt).map(|round| inner.stored(round)).transpose()
     }
 
-    /// Whether a reservation of `cost` would be accepted now: an early answer, not a promise.
-    pub fn affordable(&self, planner: &Name, cost: PicoRho) -> Result<(), LedgerError> {
-        Ok(self.lock()?.books.affordable(planner, cost)?)
+    /// Whether a reservation of `cost` for what is `touched` would be accepted now: an early answer, not a promise.
+    pub fn affordable(
+        &self,
+        planner: &Name,
+        cost: PicoRho,
+        touched: &Touched,
+        now_s: u64,
+    ) -> Result<(), LedgerError> {
+        Ok(self.lock()?.books.affordable(planner, cost, touched, now_s)?)
     }
 
     /// Sets budget aside, seals the noisy vector and stores the READY that `make_ready` makes for the
@@ -111,14 +125,26 @@ impl NodeLedger {
     /// # Errors
     /// [`Refusal::Conflict`] for another question, [`Refusal::UnknownPlanner`], [`Refusal::OverBudget`],
     /// [`Refusal::TooLarge`]; [`LedgerError::Attempt`] when the deadline is not after `now_s` or the vector
-    /// has no cell or too many; [`LedgerError::Ready`] when the READY does not state this reservation.
+    /// has no cell or too many; [`LedgerError::Ready`] when the READY does not state this reservation;
+    /// [`LedgerError::Entry`] when the approval is not the officer's, or is used or over.
     pub fn reserve(
         &self,
         reservation: Reservation,
         make_ready: impl FnOnce(Position) -> (Vec<u8>, Signature),
     ) -> Result<StoredReady, LedgerError> {
-        let Reservation { query, attempt, spec_hash, planner, cost, expires_at_s, now_s, noisy } =
-            reservation;
+        let Reservation {
+            query,
+            attempt,
+            spec_hash,
+            planner,
+            cost,
+            touched,
+            approval,
+            asked,
+            expires_at_s,
+            now_s,
+            noisy,
+        } = reservation;
         let noisy = Zeroizing::new(noisy);
         if !(1..=MAX_CELLS).contains(&noisy.len()) {
             return Err(SecureSumError::from(LocalFault::VectorLength).into());
@@ -138,8 +164,18 @@ impl NodeLedger {
         let planner_sql = planner.to_string();
         let manifest_hash = inner.books.policy().ok_or(BookFault::NoPolicy).map_err(refused)?.manifest_hash;
         let statement = Statement { manifest_hash, spec_hash, attempt, cost, expires_at_s };
-        let entry =
-            inner.books.round_entry(Step::Reserve, now_s, (query, attempt), (spec_hash, planner, cost))?;
+        let question = approval.as_ref().map(|decided| decided.approval.question);
+        if let Some(decided) = &approval
+            && !inner.books.is_approved(&decided.approval.question, now_s)
+        {
+            // Should the reservation fail, the approval stays recorded and unused.
+            inner.books.may_approve(decided, now_s)?;
+            let entry = inner.books.approval_entry(decided, now_s);
+            inner.commit(&entry, |_, _, _| Ok(()))?;
+        }
+        let about = books::About { spec_hash, planner, cost };
+        let step = Step::Reserve { touched, approval: question };
+        let entry = inner.books.round_entry(step, now_s, (query, attempt), about)?;
         let stored = inner.commit(&entry, |tx, seal, after| {
             let sealed = seal.seal(&About { query, attempt, spec_hash }, &noisy)?;
             let (ready, signature) = make_ready(after);
@@ -161,6 +197,10 @@ impl NodeLedger {
             ])?;
             tx.prepare_cached("INSERT INTO vectors (reserved_by, sealed) VALUES (?1, ?2)")?
                 .execute(params![sql_int(reserved_by)?, sealed])?;
+            tx.prepare_cached(
+                "INSERT OR IGNORE INTO questions (spec_hash, body, signature) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![hex(&spec_hash), asked.body, asked.signature.0])?;
             Ok(StoredReady { spec_hash, ready, signature, state: RoundState::Prepared })
         })?;
         inner.deadlines.insert((expires_at_s, query, attempt));
@@ -237,9 +277,9 @@ impl NodeLedger {
         Ok(self.lock()?.store.position())
     }
 
-    /// Limits and sums for `planner`; refused when it has no allowance here.
-    pub fn budget(&self, planner: &Name) -> Result<Budget, LedgerError> {
-        Ok(self.lock()?.books.budget(planner)?)
+    /// Limits and sums for `planner` at the second `now_s`; refused when it has no allowance here.
+    pub fn budget(&self, planner: &Name, now_s: u64) -> Result<Budget, LedgerError> {
+        Ok(self.lock()?.books.budget(planner, now_s)?)
     }
 
     /// At most `at_most` entries (10,000 at the most) from number `from` on: the leaves of the tree, in
@@ -283,9 +323,10 @@ impl Inner {
         deadline: u64,
         now_s: u64,
     ) -> Result<Position, LedgerError> {
-        let about = (round.spec_hash, round.planner.clone(), round.cost);
-        let entry = self.books.round_entry(step, now_s, (query, attempt), about)?;
+        let about =
+            books::About { spec_hash: round.spec_hash, planner: round.planner.clone(), cost: round.cost };
         let (state, reserved_by) = (State::after(&step), sql_int(round.reserved_by)?);
+        let entry = self.books.round_entry(step, now_s, (query, attempt), about)?;
         let after = self.commit(&entry, |tx, _, after| {
             let moved = tx
                 .prepare_cached("UPDATE rounds SET state = ?2 WHERE reserved_by = ?1")?

@@ -6,6 +6,8 @@ use almoner_federation::{Digest, Name, PicoRho, QueryId, Signature};
 use almoner_secure_sum::RoundState;
 use zeroize::Zeroizing;
 
+use crate::entry::{SignedApproval, Touched};
+
 /// The state of the tree after an entry: what a READY and an output quote, and what a witness remembers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
@@ -27,12 +29,27 @@ pub struct Reservation {
     pub planner: Name,
     /// The price, from the node's own plan.
     pub cost: PicoRho,
+    /// Whose budget, from the node's own plan.
+    pub touched: Touched,
+    /// The data officer's decision, where the agency's rules do not decide by themselves.
+    pub approval: Option<SignedApproval>,
+    /// The question as its planner signed it: what is kept of it for auditors.
+    pub asked: Asked,
     /// From this second on (Unix time) the reservation cannot be charged.
     pub expires_at_s: u64,
     /// The present second (Unix time).
     pub now_s: u64,
     /// The cells, noise already added; wiped from memory once sealed.
     pub noisy: Vec<i64>,
+}
+
+/// A planner's question, as it travelled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Its canonical bytes, whose hash is the reservation's `spec_hash`.
+    pub body: Vec<u8>,
+    /// The planner's signature over them.
+    pub signature: Signature,
 }
 
 impl fmt::Debug for Reservation {

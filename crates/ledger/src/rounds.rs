@@ -26,6 +26,8 @@ pub(crate) const KIND: Kind = Kind {
          expires_at_s INTEGER NOT NULL, state TEXT NOT NULL, ready BLOB NOT NULL, signature BLOB NOT NULL, \
          tag BLOB NOT NULL) STRICT",
         "CREATE TABLE vectors (reserved_by INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
+        "CREATE TABLE questions (spec_hash TEXT PRIMARY KEY, body BLOB NOT NULL, signature BLOB NOT NULL) STRICT, \
+         WITHOUT ROWID",
     ],
 };
 
@@ -44,7 +46,7 @@ pub(crate) enum State {
 impl State {
     pub(crate) fn after(step: &Step) -> State {
         match step {
-            Step::Reserve => State::Prepared,
+            Step::Reserve { .. } => State::Prepared,
             Step::Charge { .. } => State::Charged,
             Step::Expire => State::Expired,
             Step::Abort => State::Aborted,

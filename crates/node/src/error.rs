@@ -39,6 +39,11 @@ pub enum NodeError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The limits that the ledger is under are not those of manifest and node.toml.
+    #[error(
+        "the manifest or the limits in node.toml are not those that the ledger is under; see the difference, and sign it as the data officer, with `almoner node policy --config node.toml`"
+    )]
+    PolicyChanged,
     /// A ledger is there already.
     #[error("{} is there already; a node has one ledger for life, so there is nothing to do", path.display())]
     LedgerExists {

@@ -11,6 +11,7 @@ use almoner_secure_sum::{MaskKey, PairRoots, ReleaseRules, Roster};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::policy::policy_of;
 use crate::{Clock, Limits, NodeConfig, NodeError, Step, refused};
 
 /// One agency's node over its own data.
@@ -77,11 +78,7 @@ impl Node {
         let sketch_key = sketch_key(config)?;
         let source = Source::open(&config.data, &manifest, &config.agency, &bounding).await?;
         tracing::info!("loaded for this node's eyes only:\n{}", source.report());
-        let path = ledger_path(config);
-        if !path.exists() {
-            return Err(NodeError::NoLedger { path });
-        }
-        let ledger = open_ledger(config, clock.now_s(), NodeLedger::open_begun)?;
+        let ledger = open_ledger(config)?;
         Ok(Node {
             id,
             limits: config.limits.clone(),
@@ -101,7 +98,8 @@ impl Node {
 
     /// What the ledger says of a planner's budget, with its position.
     pub async fn account(&self, planner: Name) -> Result<(Budget, Position), Refusal> {
-        self.with_ledger(move |ledger| Ok((ledger.budget(&planner)?, ledger.position()?))).await
+        let now_s = self.clock.now_s();
+        self.with_ledger(move |ledger| Ok((ledger.budget(&planner, now_s)?, ledger.position()?))).await
     }
 
     /// Runs a step on the ledger away from the async threads, for it waits for the disk.
@@ -140,50 +138,59 @@ fn sketch_key(config: &NodeConfig) -> Result<Option<[u8; 32]>, NodeError> {
     Ok(Some(key))
 }
 
-/// Begins the node's ledger: once in its life, by the data officer's own hand. A node that made one by
+/// Begins the node's ledger: once in its life, by the data officer's own hand and signature. A node that made one by
 /// itself would begin with a full budget again wherever its folder is mistyped or lost.
 ///
 /// # Errors
-/// When there is one already, or it cannot be written.
-pub fn init(config: &NodeConfig, clock: &dyn Clock) -> Result<PathBuf, NodeError> {
+/// When there is one already, it cannot be written, or `officer` is not the key in the manifest.
+pub fn init(config: &NodeConfig, officer: &Path, clock: &dyn Clock) -> Result<PathBuf, NodeError> {
     let path = ledger_path(config);
     if path.exists() {
         return Err(NodeError::LedgerExists { path });
     }
+    let officer = officer_key(config, officer)?;
     let mut folder = std::fs::DirBuilder::new();
     folder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
     folder.create(&config.state).map_err(|source| NodeError::Read { path: config.state.clone(), source })?;
-    open_ledger(config, clock.now_s(), NodeLedger::open)?;
+    let signed = policy_of(config).sign(Position { size: 0, root: Digest::of(&[]) }, &officer);
+    NodeLedger::begin(&path, &read_key(&config.keys.join("sealing.key"))?, signed, clock.now_s())?;
     Ok(path)
 }
 
-fn ledger_path(config: &NodeConfig) -> PathBuf {
+/// The data officer's key in `file`, if it is the one in the manifest.
+///
+/// # Errors
+/// When it cannot be read, or is another.
+pub fn officer_key(config: &NodeConfig, file: &Path) -> Result<SigningKey, NodeError> {
+    let wrong = |reason| NodeError::Key { path: file.to_owned(), reason };
+    let key = SigningKey::from_seed(&read_key(file)?).map_err(|_| wrong("not an Ed25519 seed"))?;
+    let agency = config.manifest.agency_named(&config.agency).expect("NodeConfig::read found the agency");
+    if key.verifying_key() == agency.officer_key {
+        Ok(key)
+    } else {
+        Err(wrong("not the officer's key of this agency in the manifest"))
+    }
+}
+
+/// Where the node keeps its ledger.
+pub fn ledger_path(config: &NodeConfig) -> PathBuf {
     config.state.join("ledger.sqlite")
 }
 
-/// Opens the ledger under the manifest's and the agency's own limits, whichever are smaller.
-fn open_ledger(
-    config: &NodeConfig,
-    now_s: u64,
-    open: fn(&Path, &[u8; 32], almoner_ledger::Policy, u64) -> Result<NodeLedger, LedgerError>,
-) -> Result<NodeLedger, NodeError> {
-    let sealing = read_key(&config.keys.join("sealing.key"))?;
-    let total = config.limits.total_rho;
-    let planners = config.manifest.planners.iter();
-    let policy = almoner_ledger::Policy {
-        manifest_hash: config.manifest.hash(),
-        limits: almoner_ledger::Limits {
-            total,
-            planners: planners.map(|planner| (planner.name.clone(), planner.rho.min(total))).collect(),
-        },
-    };
-    Ok(open(&ledger_path(config), &sealing, policy, now_s)?)
+/// Opens the ledger, if its officer signed the limits that the manifest and node.toml set now.
+fn open_ledger(config: &NodeConfig) -> Result<NodeLedger, NodeError> {
+    let path = ledger_path(config);
+    if !path.exists() {
+        return Err(NodeError::NoLedger { path });
+    }
+    let ledger = NodeLedger::open(&path, &read_key(&config.keys.join("sealing.key"))?)?;
+    if ledger.policy()? == policy_of(config) { Ok(ledger) } else { Err(NodeError::PolicyChanged) }
 }
 
 /// A secret of 32 bytes, written as 64 hexadecimal digits.
-fn read_key(path: &Path) -> Result<[u8; 32], NodeError> {
+pub(crate) fn read_key(path: &Path) -> Result<[u8; 32], NodeError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| NodeError::Read { path: path.to_owned(), source })?;
     let mut key = [0; 32];

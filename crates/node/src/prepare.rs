@@ -4,7 +4,7 @@
 use almoner_api::{Refusal, signed, v1};
 use almoner_engine::SourceError;
 use almoner_federation::{Digest, QueryId};
-use almoner_ledger::{Reservation, StoredReady};
+use almoner_ledger::{Asked, Reservation, StoredReady, Touched};
 use almoner_privacy::{NoiseSource, PrivacyError, add_flips, add_share};
 use almoner_query::Plan;
 use almoner_secure_sum::{Ready, Ring, RoundState, Signed};
@@ -21,13 +21,15 @@ impl Node {
         let started = Instant::now();
         let signed = signed(request.spec)?;
         let question = self.question(&signed, request.attempt)?;
+        let asked = Asked { signature: signed.signature()?, body: signed.body };
         let (query, attempt) = (question.spec.query_id, question.attempt);
         self.expire().await?;
         if let Some(stored) = self.with_ledger(move |ledger| ledger.find(query, attempt)).await? {
             return ready_again(stored, question.spec_hash);
         }
         let (planner, price) = (question.spec.planner.clone(), question.plan.price());
-        self.with_ledger(move |ledger| ledger.affordable(&planner, price)).await?;
+        let now_s = self.clock.now_s();
+        self.with_ledger(move |ledger| ledger.affordable(&planner, price, &Touched::All, now_s)).await?;
         // Waiting is bounded in time here, and in number by the connection's limit.
         let permit = timeout(self.limits.query_timeout, self.queries.acquire())
             .await
@@ -42,7 +44,7 @@ impl Node {
         // Everything that anyone can see (the ledger's move, READY's deadline, the answer) comes after the
         // slot, so that none of it tells when the work was done.
         self.wait_for_slot(started).await;
-        self.reserve(question, noisy?).await
+        self.reserve(question, asked, noisy?).await
     }
 
     /// The bits of this agency's units, flipped at this node's share of the noise, 64 to a word.
@@ -91,7 +93,12 @@ impl Node {
     }
 
     /// Seals the noisy cells, reserves their price and signs READY, durably and at once.
-    async fn reserve(&self, question: Question, noisy: Vec<i64>) -> Result<v1::PrepareReply, Refusal> {
+    async fn reserve(
+        &self,
+        question: Question,
+        asked: Asked,
+        noisy: Vec<i64>,
+    ) -> Result<v1::PrepareReply, Refusal> {
         Step::BeforeReserve.reached(self.drill);
         let mut nonce = [0; 32];
         SystemRandom::new().fill(&mut nonce).map_err(|_| Refusal::Internal)?;
@@ -104,6 +111,9 @@ impl Node {
             spec_hash,
             planner: spec.planner,
             cost: plan.price(),
+            touched: Touched::All,
+            approval: None,
+            asked,
             expires_at_s,
             now_s,
             noisy,

@@ -10,6 +10,11 @@ pub(crate) fn by_ledger(error: &LedgerError) -> Refusal {
         LedgerError::Refused(Budget::UnknownPlanner(_)) => Refusal::Planner,
         LedgerError::Refused(Budget::OverBudget { scope: Scope::Total, .. }) => Refusal::BudgetTotal,
         LedgerError::Refused(Budget::OverBudget { scope: Scope::Planner(_), .. }) => Refusal::BudgetPlanner,
+        LedgerError::Refused(Budget::OverBudget { scope: Scope::Period(_), .. }) => Refusal::BudgetPeriod,
+        LedgerError::Refused(Budget::OverBudget { scope: Scope::Territory(_), .. }) => {
+            Refusal::BudgetTerritory
+        }
+        LedgerError::Refused(Budget::NoTerritory) => Refusal::PlanMismatch,
         LedgerError::Refused(Budget::Conflict) => Refusal::Conflict,
         LedgerError::Refused(Budget::Unknown) => Refusal::Unprepared,
         LedgerError::Refused(Budget::TooLarge(_)) => Refusal::Malformed,

@@ -60,12 +60,12 @@ impl v1::node_server::Node for NodeService {
             request.into_inner().planner.parse().map_err(|_| refuse("account")(Refusal::Malformed))?;
         let (budget, position) = self.0.account(planner).await.map_err(refuse("account"))?;
         Ok(Response::new(v1::AccountReply {
-            total_limit: budget.total_limit.get(),
-            total_charged: budget.total_charged.get(),
-            total_reserved: budget.total_reserved.get(),
-            planner_limit: budget.planner_limit.get(),
-            planner_charged: budget.planner_charged.get(),
-            planner_reserved: budget.planner_reserved.get(),
+            total_limit: budget.total.limit.get(),
+            total_charged: budget.total.charged.get(),
+            total_reserved: budget.total.reserved.get(),
+            planner_limit: budget.planner.limit.get(),
+            planner_charged: budget.planner.charged.get(),
+            planner_reserved: budget.planner.reserved.get(),
             ledger_size: position.size,
             ledger_root: position.root.0.to_vec(),
         }))

@@ -32,7 +32,8 @@ impl Processes {
     pub(super) fn start(parties: &Parties, dir: &Path) -> Result<Self, CliError> {
         let mut processes = Processes(Vec::new());
         for server in &parties.nodes {
-            almoner_node::init(&NodeConfig::read(&server.config)?, &SystemClock)?;
+            let config = NodeConfig::read(&server.config)?;
+            almoner_node::init(&config, &config.keys.join("officer.key"), &SystemClock)?;
             processes.spawn("node", server, dir)?;
         }
         processes.spawn("coordinator", &parties.coordinator, dir)?;

@@ -83,9 +83,9 @@ pub(super) fn check(raw: ManifestFile, text: &str, hash: Digest) -> Result<Manif
 
     let unit = check_unit(f, &raw.unit);
     let policy = check_policy(f, &raw.policy, raw.agency.len());
-    let no_auditor = policy.grants_need_auditor && raw.auditor.is_empty();
-    let remedy = "name an [[auditor]], or leave grants_need_auditor out";
-    f.unless(!no_auditor, start(&raw.policy), "grants need an auditor and there is none", remedy);
+    let no_auditor = policy.changes_need_auditor && raw.auditor.is_empty();
+    let remedy = "name an [[auditor]], or leave changes_need_auditor out";
+    f.unless(!no_auditor, start(&raw.policy), "changes need an auditor and there is none", remedy);
     let endpoint = raw.coordinator.endpoint;
     check_endpoint(f, endpoint.get_ref(), start(&endpoint));
     let coordinator = Coordinator {
@@ -236,7 +236,7 @@ fn check_policy(f: &mut Findings<'_>, raw: &Spanned<file::Policy>, agencies: usi
         min_honest: policy.min_honest,
         quality_limit: policy.quality_limit.unwrap_or(QUALITY_LIMIT),
         witnesses,
-        grants_need_auditor: policy.grants_need_auditor,
+        changes_need_auditor: policy.changes_need_auditor,
         period,
     }
 }

@@ -66,7 +66,7 @@ pub(super) struct Policy {
     pub quality_limit: Option<f64>,
     pub witnesses: Option<u32>,
     #[serde(default)]
-    pub grants_need_auditor: bool,
+    pub changes_need_auditor: bool,
     pub period: Option<PeriodLength>,
     pub period_rho: Option<PicoRho>,
 }

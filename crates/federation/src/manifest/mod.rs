@@ -105,8 +105,8 @@ pub struct Policy {
     pub quality_limit: f64,
     /// How many other agencies must have cosigned a ledger that holds a charge before its answer leaves.
     pub witnesses: u32,
-    /// Whether a larger limit needs an auditor's signature beside the data officer's.
-    pub grants_need_auditor: bool,
+    /// Whether every change of a ledger's policy needs an auditor's signature beside the data officer's.
+    pub changes_need_auditor: bool,
     /// What all questions of one period together may cost, where periods are limited.
     pub period: Option<PeriodLimit>,
 }
@@ -138,7 +138,7 @@ pub struct Planner {
     pub rho: PicoRho,
 }
 
-/// Who may read ledgers and published evidence, cosign checkpoints, and countersign grants.
+/// Who may read ledgers and published evidence, cosign checkpoints, and countersign policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auditor {
     /// Its name.

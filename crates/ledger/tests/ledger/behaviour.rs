@@ -1,7 +1,7 @@
 //! Each rule of the ledger once, in the order of an attempt's life.
 
 use almoner_federation::{Digest, PicoRho, merkle};
-use almoner_ledger::{Entry, LedgerError, NodeLedger, Refusal, Reservation, Scope, Step};
+use almoner_ledger::{Entry, LedgerError, NodeLedger, Refusal, Reservation, Scope, Step, Touched};
 use almoner_secure_sum::{RoundState, SecureSumError};
 
 use crate::support::*;
@@ -90,7 +90,7 @@ fn a_query_id_and_attempt_belong_to_one_question() {
     );
     assert_eq!(refusal(ledger.charge(query(9), 0, &us.accept(&first.ready, 0), NOW)), Refusal::Unknown);
     assert_eq!(refusal(ledger.abort(query(9), 0, NOW)), Refusal::Unknown);
-    assert_eq!(ledger.budget(&name("tax")).expect("known").total_charged, PicoRho::ZERO);
+    assert_eq!(ledger.budget(&name("tax"), NOW).expect("known").total.charged, PicoRho::ZERO);
 }
 
 #[test]
@@ -101,9 +101,12 @@ fn no_sum_passes_its_limit_by_one_pico() {
     let ledger = open(&folder.path().join("ledger.db"), limits).expect("a new ledger");
 
     assert_eq!(refusal(us.reserve(&ledger, asked(1, "nobody", 1))), Refusal::UnknownPlanner(name("nobody")));
-    assert_eq!(refusal(ledger.affordable(&name("nobody"), pico(0))), Refusal::UnknownPlanner(name("nobody")));
-    assert_eq!(refusal(ledger.budget(&name("nobody"))), Refusal::UnknownPlanner(name("nobody")));
-    ledger.affordable(&name("none"), pico(0)).expect("a limit of zero holds zero");
+    assert_eq!(
+        refusal(ledger.affordable(&name("nobody"), pico(0), &Touched::All, NOW)),
+        Refusal::UnknownPlanner(name("nobody"))
+    );
+    assert_eq!(refusal(ledger.budget(&name("nobody"), NOW)), Refusal::UnknownPlanner(name("nobody")));
+    ledger.affordable(&name("none"), pico(0), &Touched::All, NOW).expect("a limit of zero holds zero");
     let over = |scope, limit, committed, asked| Refusal::OverBudget {
         scope,
         limit: pico(limit),
@@ -118,15 +121,18 @@ fn no_sum_passes_its_limit_by_one_pico() {
     assert_eq!(refusal(us.reserve(&ledger, asked(3, "tax", 2))), over(tax, 60, 59, 2));
     assert_eq!(refusal(us.reserve(&ledger, asked(3, "health", 42))), over(Scope::Total, 100, 59, 42));
     us.reserve(&ledger, asked(3, "health", 41)).expect("exactly the total");
-    assert_eq!(refusal(ledger.affordable(&name("tax"), pico(1))), over(Scope::Total, 100, 100, 1));
-
-    let budget = ledger.budget(&name("tax")).expect("known");
     assert_eq!(
-        (budget.total_limit, budget.total_charged, budget.total_reserved),
+        refusal(ledger.affordable(&name("tax"), pico(1), &Touched::All, NOW)),
+        over(Scope::Total, 100, 100, 1)
+    );
+
+    let budget = ledger.budget(&name("tax"), NOW).expect("known");
+    assert_eq!(
+        (budget.total.limit, budget.total.charged, budget.total.reserved),
         (pico(100), pico(30), pico(70))
     );
     assert_eq!(
-        (budget.planner_limit, budget.planner_charged, budget.planner_reserved),
+        (budget.planner.limit, budget.planner.charged, budget.planner.reserved),
         (pico(60), pico(30), pico(29))
     );
 }
@@ -141,8 +147,8 @@ fn sums_near_the_end_of_64_bits_refuse_instead_of_wrapping() {
     us.charge(&ledger, 1, 0).expect("accepted");
     us.reserve(&ledger, asked(2, "tax", i64::MAX as u64)).expect("2^64 - 2");
     assert!(matches!(refusal(us.reserve(&ledger, asked(3, "tax", 2))), Refusal::OverBudget { .. }));
-    us.reserve(&ledger, asked(3, "tax", 1)).expect("2^64 - 1");
     assert!(matches!(refusal(us.reserve(&ledger, asked(4, "tax", 1))), Refusal::OverBudget { .. }));
+    us.charge(&ledger, 2, 0).expect("what was reserved fits");
     assert!(matches!(refusal(us.reserve(&ledger, asked(5, "tax", 1 << 63))), Refusal::TooLarge(_)));
 }
 
@@ -212,16 +218,17 @@ fn a_new_policy_is_an_entry_and_a_lowered_limit_governs_what_was_reserved_before
     assert!(matches!(refusal(us.charge(&ledger, 2, 0)), Refusal::OverBudget { scope: Scope::Total, .. }));
     assert_eq!(refusal(us.charge(&ledger, 3, 0)), Refusal::UnknownPlanner(name("health")));
     us.charge(&ledger, 1, 0).expect("what is charged is answered again");
-    let budget = ledger.budget(&name("tax")).expect("known");
-    assert_eq!((budget.total_charged, budget.total_reserved), (pico(30), pico(50)));
+    let budget = ledger.budget(&name("tax"), NOW).expect("known");
+    assert_eq!((budget.total.charged, budget.total.reserved), (pico(30), pico(50)));
     drop(ledger);
 
     let ledger = open(&path, policy(200, &[("tax", 100), ("health", 100)])).expect("and under higher ones");
     us.charge(&ledger, 2, 0).expect("fits again");
     us.charge(&ledger, 3, 0).expect("fits again");
     let last = ledger.entries(6, 1).expect("entries");
-    let Ok(Entry::Policy(entry)) = Entry::decode(&last[0]) else { panic!("the seventh entry is a POLICY") };
-    assert_eq!(entry.policy, policy(200, &[("tax", 100), ("health", 100)]));
+    let Ok(Entry::Policy(entry)) = Entry::decode(&last[0]) else { panic!("the seventh entry is a GRANT") };
+    assert_eq!(entry.signed.policy, policy(200, &[("tax", 100), ("health", 100)]));
+    assert!(entry.grant);
 }
 
 #[test]
@@ -240,7 +247,7 @@ fn a_ready_must_state_what_is_reserved() {
         assert!(matches!(ledger.reserve(asked(1, "tax", 10), make), Err(LedgerError::Ready(_))));
     }
     assert_eq!(ledger.position().expect("position"), before);
-    assert_eq!(ledger.budget(&name("tax")).expect("known").total_reserved, PicoRho::ZERO);
+    assert_eq!(ledger.budget(&name("tax"), NOW).expect("known").total.reserved, PicoRho::ZERO);
     us.reserve(&ledger, asked(1, "tax", 10)).expect("nothing was left behind");
     for noisy in [Vec::new(), vec![0; almoner_secure_sum::MAX_CELLS + 1]] {
         attempt_refusal(us.reserve(&ledger, Reservation { noisy, ..asked(2, "tax", 1) }));
@@ -266,11 +273,11 @@ fn the_entries_are_the_leaves_of_the_tree_and_tell_the_whole_story() {
     let told: Vec<_> = entries
         .iter()
         .filter_map(|bytes| match Entry::decode(bytes).expect("the ledger's own entry") {
-            Entry::Policy(_) => None,
+            Entry::Policy(_) | Entry::Approval(_) => None,
             Entry::Round(round) => {
                 let number = u64::from_be_bytes(round.query.0[8..].try_into().expect("eight bytes"));
                 let step = match round.step {
-                    Step::Reserve => "reserve",
+                    Step::Reserve { .. } => "reserve",
                     Step::Charge { .. } => "charge",
                     Step::Expire => "expire",
                     Step::Abort => "abort",
@@ -355,7 +362,7 @@ fn another_key_or_another_kind_of_file_does_not_open() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("ledger.db");
     drop(open(&path, policy(100, &[("tax", 100)])).expect("a new ledger"));
-    let other = NodeLedger::open(&path, &[8; 32], policy(100, &[("tax", 100)]), NOW);
+    let other = NodeLedger::open(&path, &[8; 32]);
     assert!(matches!(other, Err(LedgerError::ForeignSeal { last: 0 })));
 
     assert!(matches!(almoner_ledger::Registry::open(&path), Err(LedgerError::NotOurs { .. })));

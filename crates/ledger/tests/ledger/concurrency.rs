@@ -33,8 +33,8 @@ fn a_thousand_concurrent_reservations_fill_the_cap_and_never_pass_it() {
                         }
                         Err(error) => panic!("{error}"),
                     };
-                    let budget = ledger.budget(&name(planner)).expect("a known planner");
-                    let sum = budget.total_charged.get() + budget.total_reserved.get();
+                    let budget = ledger.budget(&name(planner), NOW).expect("a known planner");
+                    let sum = budget.total.charged.get() + budget.total.reserved.get();
                     assert!(sum <= CAP, "{sum} of {CAP}");
                     // Charging moves budget; it must never make room.
                     if number % 5 == 0 && ledger.find(query(number), 0).expect("find").is_some() {
@@ -46,8 +46,8 @@ fn a_thousand_concurrent_reservations_fill_the_cap_and_never_pass_it() {
     });
     assert_eq!((accepted.into_inner(), refused.into_inner()), (CAP / COST, 1_000 - CAP / COST));
     let used = |ledger: &almoner_ledger::NodeLedger| {
-        let budget = ledger.budget(&name("tax")).expect("a known planner");
-        budget.total_charged.checked_add(budget.total_reserved)
+        let budget = ledger.budget(&name("tax"), NOW).expect("a known planner");
+        budget.total.charged.checked_add(budget.total.reserved)
     };
     assert_eq!(used(&ledger), Some(PicoRho::new(571 * COST)));
     drop(ledger);
@@ -79,5 +79,5 @@ fn a_race_to_charge_one_attempt_charges_it_once() {
     assert_eq!(outcomes.len(), 8, "one of the two contexts won, for all who asked for it");
     assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]));
     assert_eq!(ledger.position().expect("position").size, 3);
-    assert_eq!(ledger.budget(&name("tax")).expect("known").total_charged, PicoRho::new(10));
+    assert_eq!(ledger.budget(&name("tax"), NOW).expect("known").total.charged, PicoRho::new(10));
 }

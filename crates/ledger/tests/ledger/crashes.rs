@@ -51,7 +51,7 @@ fn told(us: &Federation, ledger: &NodeLedger) -> (Position, Vec<Vec<u8>>, String
             assert_eq!(repeat.noisy(), vector(number));
         }
     }
-    let budget = format!("{:?}", ledger.budget(&name("tax")).expect("known"));
+    let budget = format!("{:?}", ledger.budget(&name("tax"), NOW).expect("known"));
     (ledger.position().expect("position"), ledger.entries(0, 100).expect("entries"), budget, states)
 }
 
@@ -74,8 +74,8 @@ fn a_copy_taken_after_any_step_reopens_to_exactly_that_step() {
         for action in &script()[step + 1..] {
             action(&us, &copy);
         }
-        assert_eq!(copy.budget(&name("tax")).expect("known").total_charged, PicoRho::new(11 + 12));
-        assert_eq!(copy.budget(&name("tax")).expect("known").total_reserved, PicoRho::ZERO);
+        assert_eq!(copy.budget(&name("tax"), NOW).expect("known").total.charged, PicoRho::new(11 + 12));
+        assert_eq!(copy.budget(&name("tax"), NOW).expect("known").total.reserved, PicoRho::ZERO);
     }
 }
 
@@ -187,9 +187,9 @@ fn nothing_that_returned_is_lost_to_kill_9() {
             let wrote = ledger.position().expect("position").size - before.size;
             assert_eq!(wrote, u64::from(stored.state == RoundState::Prepared), "one charge each, never two");
         }
-        let budget = ledger.budget(&name("tax")).expect("known");
+        let budget = ledger.budget(&name("tax"), NOW).expect("known");
         assert_eq!(
-            (budget.total_charged, budget.total_reserved),
+            (budget.total.charged, budget.total.reserved),
             (PicoRho::new(10 * reserved), PicoRho::ZERO)
         );
     }
@@ -222,8 +222,8 @@ fn a_death_between_reserve_and_charge_answers_nothing_and_keeps_the_reservation(
     let ledger = open(&path, limits()).expect("the kernel dropped the lock");
     let stored = ledger.find(query(1), 0).expect("find").expect("reserved");
     assert_eq!(stored.state, RoundState::Prepared);
-    let budget = ledger.budget(&name("tax")).expect("known");
-    assert_eq!((budget.total_charged, budget.total_reserved), (PicoRho::ZERO, PicoRho::new(10)));
+    let budget = ledger.budget(&name("tax"), NOW).expect("known");
+    assert_eq!((budget.total.charged, budget.total.reserved), (PicoRho::ZERO, PicoRho::new(10)));
     assert_eq!(us.charge(&ledger, 1, 0).expect("reserved").noisy(), vector(1));
     assert!(matches!(open(&path, limits()), Err(LedgerError::InUse(_))), "nor twice in one process");
     us.charge(&ledger, 1, 0).expect("the failed opening took nothing away");
@@ -274,8 +274,8 @@ fn a_full_disk_stops_the_ledger_and_loses_nothing() {
     for number in 1..=returned {
         assert!(ledger.find(query(number), 0).expect("find").is_some(), "{number} of {returned}");
     }
-    let budget = ledger.budget(&name("tax")).expect("known");
-    assert!(budget.total_reserved.get() >= 10 * returned);
+    let budget = ledger.budget(&name("tax"), NOW).expect("known");
+    assert!(budget.total.reserved.get() >= 10 * returned);
 }
 
 #[test]
@@ -307,6 +307,6 @@ fn an_older_copy_opens_and_only_its_position_gives_it_away() {
     let later = us.charge(&ledger, 1, 0).expect("reserved").position();
     drop(ledger);
     let restored = open(&backup, limits()).expect("a valid ledger");
-    assert_eq!(restored.budget(&name("tax")).expect("known").total_charged, PicoRho::ZERO);
+    assert_eq!(restored.budget(&name("tax"), NOW).expect("known").total.charged, PicoRho::ZERO);
     assert!(restored.position().expect("position").size < later.size);
 }

@@ -122,9 +122,9 @@ impl World {
         let (size, entries) = (self.ledger().position().expect("position").size, self.entries);
         assert_eq!(size, entries, "one entry for each transition and none for anything else");
         let planner = self.random.below(3) as usize;
-        let budget = self.ledger().budget(&name(PLANNERS[planner].0)).expect("a known planner");
+        let budget = self.ledger().budget(&name(PLANNERS[planner].0), NOW).expect("a known planner");
         let told =
-            [budget.total_charged, budget.total_reserved, budget.planner_charged, budget.planner_reserved];
+            [budget.total.charged, budget.total.reserved, budget.planner.charged, budget.planner.reserved];
         let ((a, b), (c, d)) = (self.sums(None), self.sums(Some(planner)));
         assert_eq!(told.map(PicoRho::get), [a, b, c, d]);
         assert!(a + b <= TOTAL && c + d <= PLANNERS[planner].1);

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use almoner_federation::{Digest, Name, NodeId, PicoRho, QueryId, Signature, SigningKey, merkle};
-use almoner_ledger::{Charged, LedgerError, Limits, NodeLedger, Policy, Position, Reservation, StoredReady};
+use almoner_ledger::{
+    Asked, Charged, LedgerError, Limits, NodeLedger, Policy, Position, Reservation, StoredReady, Touched,
+};
 use almoner_secure_sum::{
     AcceptedContext, Context, Member, Message, NodeRound, Ready, Release, ReleaseRules, Ring, Roster, Signed,
 };
@@ -38,15 +40,46 @@ pub fn spec(number: u64) -> Digest {
 pub fn policy(total: u64, planners: &[(&str, u64)]) -> Policy {
     let planners: BTreeMap<_, _> =
         planners.iter().map(|(planner, limit)| (name(planner), PicoRho::new(*limit))).collect();
-    Policy { manifest_hash: manifest_hash(), limits: Limits { total: PicoRho::new(total), planners } }
+    Policy {
+        origin: ORIGIN.into(),
+        manifest_hash: manifest_hash(),
+        limits: Limits { total: PicoRho::new(total), planners, period: None, territory: None },
+        rules: String::new(),
+        officer: officer().verifying_key(),
+        auditors: Vec::new(),
+    }
+}
+
+/// The ledger's name.
+pub const ORIGIN: &str = "north.agency.tests";
+
+/// The data officer's key.
+pub fn officer() -> SigningKey {
+    SigningKey::from_seed(&[77; 32]).expect("a seed of 32 bytes")
+}
+
+/// The tree without an entry.
+pub fn nothing() -> Position {
+    Position { size: 0, root: Digest::of(&[]) }
 }
 
 pub fn manifest_hash() -> Digest {
     Digest::of(b"the manifest of these tests")
 }
 
+/// Begins the ledger, or opens it and puts the policy in force if it is another.
 pub fn open(path: &Path, policy: Policy) -> Result<NodeLedger, LedgerError> {
-    NodeLedger::open(path, &KEY, policy, NOW)
+    let ledger = match NodeLedger::open(path, &KEY) {
+        Err(LedgerError::NotBegun(_)) => {
+            return NodeLedger::begin(path, &KEY, policy.sign(nothing(), &officer()), NOW);
+        }
+        opened => opened?,
+    };
+    if ledger.policy()? != policy {
+        let after = ledger.position()?;
+        ledger.change_policy(policy.sign(after, &officer()), NOW)?;
+    }
+    Ok(ledger)
 }
 
 /// A reservation of `cost` by `planner` for question `number`, attempt 0, with a vector that tells it.
@@ -57,6 +90,9 @@ pub fn asked(number: u64, planner: &str, cost: u64) -> Reservation {
         spec_hash: spec(number),
         planner: name(planner),
         cost: PicoRho::new(cost),
+        touched: Touched::All,
+        approval: None,
+        asked: Asked { body: number.to_be_bytes().to_vec(), signature: Signature([0; 64]) },
         expires_at_s: DEADLINE,
         now_s: NOW,
         noisy: vector(number),

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use almoner_federation::PicoRho;
 use almoner_federation::merkle::{Frontier, leaf_hash};
-use almoner_ledger::{Entry, LedgerError, NodeLedger, Policy};
+use almoner_federation::{PicoRho, SigningKey};
+use almoner_ledger::{Entry, LedgerError, NodeLedger, Policy, SignedPolicy};
 use rusqlite::{Connection, params};
 
 use crate::support::*;
@@ -128,13 +128,26 @@ fn an_edited_table_is_named() {
     open(&path, limits()).expect("the original still opens");
 }
 
-/// A forger who knows the format but not the key: every root and sum fits, only the head's tag does not.
+/// A forger who knows the format but not the sealing key: every root and sum fits, only the head's tag does not; and
+/// who does not even have the officer's key fails at the policy.
 #[test]
 fn a_history_rewritten_without_the_key_does_not_open() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("ledger.db");
     drop(ledger(&path));
-    let error = after(&path, |db| {
+    let error = rewritten(&path, |policy| policy.sign(nothing(), &officer()));
+    assert!(matches!(error, LedgerError::ForeignSeal { last: 7 }), "{error}");
+    let stranger = SigningKey::from_seed(&[78; 32]).expect("a key");
+    let error = rewritten(&path, |policy| policy.sign(nothing(), &stranger));
+    assert!(
+        error.to_string().contains("entry 0 is damaged: it is not signed by the data officer"),
+        "{error}"
+    );
+}
+
+/// What opening says when the first policy grants everything and the whole tree was made anew.
+fn rewritten(path: &Path, sign: impl Fn(Policy) -> SignedPolicy) -> LedgerError {
+    after(path, |db| {
         let mut entries: Vec<Vec<u8>> = db
             .prepare("SELECT bytes FROM entries ORDER BY number")
             .and_then(|mut all| all.query_map([], |row| row.get(0))?.collect())
@@ -142,7 +155,9 @@ fn a_history_rewritten_without_the_key_does_not_open() {
         let Ok(Entry::Policy(mut opening)) = Entry::decode(&entries[0]) else {
             panic!("a POLICY comes first")
         };
-        opening.policy.limits.total = PicoRho::new(u64::MAX);
+        let mut policy = opening.signed.policy.clone();
+        policy.limits.total = PicoRho::new(u64::MAX);
+        opening.signed = sign(policy);
         entries[0] = Entry::Policy(opening).encode();
         let mut tree = Frontier::new();
         for (number, bytes) in entries.iter().enumerate() {
@@ -154,8 +169,7 @@ fn a_history_rewritten_without_the_key_does_not_open() {
             .expect("edits");
         }
         db.execute("UPDATE head SET root = ?1", [tree.root().0]).expect("edits");
-    });
-    assert!(matches!(error, LedgerError::ForeignSeal { last: 7 }), "{error}");
+    })
 }
 
 /// Any one byte of the file: either the opening fails, or the byte meant nothing and all is as it was.

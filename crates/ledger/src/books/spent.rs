@@ -1,0 +1,111 @@
+//! What units have lost in one stretch of time, where questions may touch some territories alone.
+
+use almoner_federation::PicoRho;
+
+use crate::entry::Touched;
+
+/// Two sums: what is spent, and what is set aside.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sums {
+    pub(super) charged: PicoRho,
+    pub(super) reserved: PicoRho,
+}
+
+impl Sums {
+    /// Both together; an overflow is beyond every limit.
+    pub(super) fn committed(&self) -> PicoRho {
+        add(self.charged, self.reserved)
+    }
+
+    pub(super) fn reserve(&mut self, cost: PicoRho) {
+        self.reserved = add(self.reserved, cost);
+    }
+
+    /// Ends a reservation, charged or not.
+    pub(super) fn end(&mut self, cost: PicoRho, charged: bool) {
+        self.reserved = self.reserved.saturating_sub(cost);
+        if charged {
+            self.charged = add(self.charged, cost);
+        }
+    }
+}
+
+/// Sums of questions that touch all territories, and of those that touch each one among others.
+///
+/// A unit that its agencies place in the territories of a set T loses `all + sum of T's sums` at most, whatever T is:
+/// questions about other territories read no row of it (docs/specification.md, on territories). No unit is in more than
+/// `placements` territories, so the largest such sum bounds every unit's loss.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Spent {
+    all: Sums,
+    territories: Vec<Sums>,
+}
+
+impl Spent {
+    pub(super) fn new(territories: u32) -> Self {
+        Spent { all: Sums::default(), territories: vec![Sums::default(); territories as usize] }
+    }
+
+    /// The most that any unit has lost, by `of` charges or by all that is committed.
+    pub(super) fn worst(&self, placements: u32, of: fn(&Sums) -> PicoRho) -> PicoRho {
+        self.worst_with(placements, of, None)
+    }
+
+    /// As [`Spent::worst`], if `cost` more were committed to what `touched` says.
+    pub(super) fn worst_with(
+        &self,
+        placements: u32,
+        of: fn(&Sums) -> PicoRho,
+        more: Option<(&Touched, PicoRho)>,
+    ) -> PicoRho {
+        let (all, some) = match more {
+            None => (PicoRho::ZERO, None),
+            Some((Touched::All, cost)) => (cost, None),
+            Some((Touched::Some(numbers), cost)) => (PicoRho::ZERO, Some((numbers, cost))),
+        };
+        let mut sums: Vec<PicoRho> = self.territories.iter().map(of).collect();
+        if let Some((numbers, cost)) = some {
+            for number in numbers {
+                sums[usize::from(*number)] = add(sums[usize::from(*number)], cost);
+            }
+        }
+        let most = (placements as usize).min(sums.len());
+        if most < sums.len() {
+            sums.select_nth_unstable_by(most, |a, b| b.cmp(a));
+        }
+        sums[..most].iter().fold(add(of(&self.all), all), |sum, more| add(sum, *more))
+    }
+
+    /// What all questions that touch one territory have spent, by `of`.
+    pub(super) fn of(&self, territory: u16, of: fn(&Sums) -> PicoRho) -> PicoRho {
+        add(of(&self.all), of(&self.territories[usize::from(territory)]))
+    }
+
+    /// What was spent on the territory for which it is most.
+    pub(super) fn largest(&self, of: fn(&Sums) -> PicoRho) -> PicoRho {
+        add(of(&self.all), self.territories.iter().map(of).max().unwrap_or_default())
+    }
+
+    /// Changes the sums of what `touched` says.
+    pub(super) fn change(&mut self, touched: &Touched, change: impl Fn(&mut Sums)) {
+        match touched {
+            Touched::All => change(&mut self.all),
+            Touched::Some(numbers) => {
+                numbers.iter().for_each(|number| change(&mut self.territories[usize::from(*number)]))
+            }
+        }
+    }
+
+    /// Forgets which territories the charges were for, because their meaning changes: what any unit has lost at most,
+    /// every unit counts as having lost. `open` is what is reserved in this stretch, over all territories.
+    pub(super) fn fold(&mut self, placements: u32, open: PicoRho, territories: u32) {
+        let charged = self.worst(placements, |sums| sums.charged);
+        *self = Spent::new(territories);
+        self.all = Sums { charged, reserved: open };
+    }
+}
+
+/// Saturating: a sum beyond 64 bits is beyond every limit.
+pub(super) fn add(a: PicoRho, b: PicoRho) -> PicoRho {
+    a.checked_add(b).unwrap_or(PicoRho::new(u64::MAX))
+}
