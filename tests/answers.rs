@@ -4,7 +4,7 @@
 mod support;
 
 use almoner_api::{Refusal, v1};
-use almoner_coordinator::{EvidenceError, verify_evidence};
+use almoner_audit::{EvidenceError, verify_evidence};
 use support::client::{evidence, refusal, wait_for_answer};
 use support::{Federation, Setup, complaint};
 

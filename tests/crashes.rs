@@ -7,7 +7,7 @@ mod support;
 use std::time::Duration;
 
 use almoner_api::{Refusal, v1};
-use almoner_coordinator::verify_release;
+use almoner_audit::verify_release;
 use almoner_federation::PicoRho;
 use support::client::refusal;
 use support::{Federation, Setup};

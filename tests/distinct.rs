@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use almoner_api::v1;
-use almoner_coordinator::{EvidenceError, verify_evidence};
+use almoner_audit::{EvidenceError, verify_evidence};
 use support::client::evidence;
 use support::shared_data::shared_data;
 use support::{ALMONER, AgencySetup, Federation, SKETCH_KEY, Setup, complaint};

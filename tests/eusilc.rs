@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
-use almoner_coordinator::verify_release;
+use almoner_audit::verify_release;
 use almoner_query::{Answer, AnswerValue, Plan};
 use support::Federation;
 use support::eusilc::{Eusilc, REGIONS, rounded};

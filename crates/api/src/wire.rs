@@ -33,10 +33,15 @@ pub fn to_wire<M: Message>(signed: &Signed<M>) -> v1::Signed {
     v1::Signed::new(signed.bytes().to_vec(), signed.signature())
 }
 
-/// The parts in which a masked vector travels, its receipt last.
-pub fn masked_chunks(masked: &Masked, output: v1::Signed) -> impl Iterator<Item = v1::MaskedChunk> + '_ {
+/// The parts in which a masked vector travels, its receipt last, with a checkpoint of the ledger that holds its charge.
+pub fn masked_chunks(
+    masked: &Masked,
+    output: v1::Signed,
+    checkpoint: String,
+) -> impl Iterator<Item = v1::MaskedChunk> + '_ {
     let values = masked.cells().chunks(CHUNK_VALUES);
+    let receipt = v1::MaskedChunk { values: Vec::new(), output: Some(output), checkpoint };
     values
-        .map(|part| v1::MaskedChunk { values: part.to_vec(), output: None })
-        .chain(std::iter::once(v1::MaskedChunk { values: Vec::new(), output: Some(output) }))
+        .map(|part| v1::MaskedChunk { values: part.to_vec(), ..v1::MaskedChunk::default() })
+        .chain(std::iter::once(receipt))
 }

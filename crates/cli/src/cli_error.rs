@@ -35,7 +35,7 @@ pub(crate) enum CliError {
     )]
     Unreachable { endpoint: String, message: String },
     #[error("the coordinator's answer does not prove itself: {0}; do not use it, and tell the auditor")]
-    Evidence(#[from] almoner_coordinator::EvidenceError),
+    Evidence(#[from] almoner_audit::EvidenceError),
     #[error("{message}; {remedy}")]
     Usage { message: String, remedy: &'static str },
     #[error(transparent)]

@@ -2,13 +2,13 @@
 //! crash the same context is sent again and nobody is charged twice.
 
 use almoner_api::{Refusal, signed, to_signed, to_wire, v1};
+use almoner_audit::question_of;
 use almoner_federation::Digest;
 use almoner_secure_sum::{Releasing, Signed};
 use prost::Message;
 
 use crate::Coordinator;
 use crate::ask::Asked;
-use crate::evidence::question;
 
 impl Coordinator {
     /// Keeps the round, and charges it to the coordinator's own account.
@@ -44,7 +44,7 @@ impl Coordinator {
         let context: Signed<almoner_secure_sum::Context> = to_signed(signed(pending.context)?)?;
         let readies = pending.readies.into_iter().map(to_signed).collect::<Result<Vec<_>, _>>()?;
         let attempt = context.verify(self.roster.coordinator()).map_err(|_| Refusal::Internal)?.attempt;
-        let question = question(&self.manifest, &asked.plan, asked.spec_hash, attempt);
+        let question = question_of(&self.manifest, &asked.plan, asked.spec_hash, attempt);
         Releasing::restore(self.roster.clone(), question, &context, &readies).map_err(|_| Refusal::Internal)
     }
 }

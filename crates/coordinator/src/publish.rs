@@ -1,7 +1,8 @@
-//! A publication: the coordinator's signed statement of a release's total.
+//! What becomes of a finished round: a release, signed and kept.
 
 use almoner_api::{Refusal, to_wire, v1};
-use almoner_federation::{DecodeError, Digest, Reader, lp};
+use almoner_audit::Publication;
+use almoner_federation::Digest;
 use almoner_ledger::{RegistryEntry, RegistryStep};
 use prost::Message;
 
@@ -13,45 +14,6 @@ use crate::round::Done;
 /// Most bytes of masked vectors kept with one release: half of what the registry takes, so that the
 /// signed messages beside them always fit.
 const MAX_KEPT_BYTES: usize = 128 << 20;
-
-/// The label of a publication's canonical bytes.
-const LABEL: &str = "almoner/1/publish";
-
-/// What the coordinator signs when a round is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Publication {
-    /// The round's context.
-    pub context: Digest,
-    /// SHA-256 of the total's little-endian bytes.
-    pub total: Digest,
-    /// Seconds since 1970-01-01 UTC.
-    pub published_at_s: u64,
-}
-
-impl Publication {
-    /// The statement for `total`.
-    pub fn new(context: Digest, total: &[i64], published_at_s: u64) -> Self {
-        let bytes: Vec<u8> = total.iter().flat_map(|value| value.to_le_bytes()).collect();
-        Publication { context, total: Digest::of(&bytes), published_at_s }
-    }
-
-    /// Canonical bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        lp(&[LABEL.as_bytes(), &self.context.0, &self.total.0, &self.published_at_s.to_be_bytes()])
-    }
-
-    /// Reads canonical bytes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(bytes, LABEL)?;
-        let publication = Publication {
-            context: Digest(reader.array()?),
-            total: Digest(reader.array()?),
-            published_at_s: reader.u64()?,
-        };
-        reader.end()?;
-        Ok(publication)
-    }
-}
 
 impl Coordinator {
     /// Signs, keeps and returns the release of a finished round.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use almoner_api::v1::node_client::NodeClient;
 use almoner_api::v1::progress::Step;
 use almoner_api::{Refusal, signed, to_signed, to_wire, v1};
+use almoner_audit::question_of;
 use almoner_federation::NodeId;
 use almoner_secure_sum::{Collecting, Masked, Output, Releasing, Signed, Total};
 use tokio::task::JoinSet;
@@ -16,7 +17,6 @@ use tonic::{Request, Status};
 use crate::Coordinator;
 use crate::ask::{Asked, Progress};
 use crate::coordinator::now_s;
-use crate::evidence::question;
 
 /// Pauses between two Releases to a silent node, doubling from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -37,7 +37,7 @@ impl Coordinator {
         progress: &Progress,
     ) -> Result<Releasing, Refusal> {
         self.check_allowance(asked).await?;
-        let question = question(&self.manifest, &asked.plan, asked.spec_hash, attempt);
+        let question = question_of(&self.manifest, &asked.plan, asked.spec_hash, attempt);
         let mut collecting = Collecting::new(self.roster.clone(), question).map_err(|_| Refusal::Internal)?;
         let mut asking = JoinSet::new();
         for (node, client) in &self.nodes {

@@ -66,7 +66,7 @@ impl Node {
     pub(crate) fn send(self: Arc<Self>, receipt: Receipt) -> ReceiverStream<Result<v1::MaskedChunk, Status>> {
         let (sender, receiver) = tokio::sync::mpsc::channel(CHUNKS_IN_FLIGHT);
         tokio::spawn(async move {
-            for chunk in masked_chunks(&receipt.masked, receipt.output) {
+            for chunk in masked_chunks(&receipt.masked, receipt.output, String::new()) {
                 if sender.send(Ok(chunk)).await.is_err() {
                     return;
                 }

@@ -2,7 +2,7 @@
 
 use almoner_api::v1::coordinator_client::CoordinatorClient;
 use almoner_api::{MAX_MESSAGE_BYTES, TlsFiles, v1};
-use almoner_coordinator::verify_evidence;
+use almoner_audit::verify_evidence;
 use almoner_federation::{Digest, Role};
 use almoner_privacy::epsilon;
 use almoner_query::{AnswerValue, Estimate};

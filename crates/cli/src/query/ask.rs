@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use almoner_api::v1;
-use almoner_coordinator::{VerifiedRelease, verify_release};
+use almoner_audit::{VerifiedRelease, verify_release};
 use almoner_federation::{NodeId, QueryId};
 use almoner_query::{Answer, Plan, Spec, plan};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -120,7 +120,7 @@ pub(crate) async fn ask(
 
 /// Nothing is believed of the coordinator: the release must prove that it answers this question.
 fn check(planner: &Planner, asked: &Asked, answer: v1::Answer, fresh: bool) -> Result<Answered, CliError> {
-    use almoner_coordinator::EvidenceError;
+    use almoner_audit::EvidenceError;
     let release = answer.release.ok_or(EvidenceError::Malformed("release"))?;
     let release = verify_release(&planner.manifest, &release)?;
     let participants = release.participants.len() as u32;

@@ -87,7 +87,7 @@ pub fn verify_release(manifest: &Manifest, release: &v1::Release) -> Result<Veri
         .map(|ready| to_signed(ready.clone()).map_err(|_| Malformed("READY")))
         .collect::<Result<Vec<_>, _>>()?;
     let attempt = context.verify(roster.coordinator()).map_err(|_| Signature("context"))?.attempt;
-    let question = question(manifest, &plan, Digest::of(&asked.body), attempt);
+    let question = question_of(manifest, &plan, Digest::of(&asked.body), attempt);
     let round = Releasing::restore(roster.clone(), question, &context, &readies).map_err(|_| Round)?;
     let participants = round.context().participants.clone();
     if !manifest.are_held(plan.tables(), &participants) {
@@ -157,7 +157,7 @@ fn read_output(roster: &Roster, node: NodeId, output: &v1::Signed) -> Result<Out
 }
 
 /// What every READY of one attempt must agree with.
-pub(crate) fn question(manifest: &Manifest, plan: &Plan, spec_hash: Digest, attempt: u32) -> Question {
+pub fn question_of(manifest: &Manifest, plan: &Plan, spec_hash: Digest, attempt: u32) -> Question {
     Question {
         spec_hash,
         plan_hash: plan.hash(),
