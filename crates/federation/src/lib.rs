@@ -9,6 +9,7 @@ mod identity;
 mod ids;
 mod manifest;
 pub mod merkle;
+pub mod note;
 mod number;
 mod period;
 mod rho;

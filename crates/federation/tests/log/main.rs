@@ -2,5 +2,6 @@
 //! `tlog_tiles` and `signed_note`, which bring another SHA-256 and another Ed25519.
 
 mod merkle;
+mod note;
 mod support;
 mod tampered_proofs;
