@@ -3,6 +3,7 @@
 //!
 //! Nothing here does I/O, and nothing here may ever hold a citizen's record.
 
+pub mod checkpoint;
 mod encoding;
 mod file_error;
 mod identity;

@@ -1,6 +1,8 @@
 //! The transparency log against the specification's examples and against independent implementations:
 //! `tlog_tiles` and `signed_note`, which bring another SHA-256 and another Ed25519.
 
+mod checkpoint;
+mod cosigners;
 mod merkle;
 mod note;
 mod support;
