@@ -1,5 +1,5 @@
 //! The federation's public constitution and the small vocabulary every other crate shares:
-//! names, units, canonical bytes, signatures, and the checked [`Manifest`].
+//! names, units, canonical bytes, signatures, transparency logs, and the checked [`Manifest`].
 //!
 //! Nothing here does I/O, and nothing here may ever hold a citizen's record.
 
@@ -16,6 +16,7 @@ mod period;
 mod rho;
 mod schema;
 mod signing;
+pub mod tiles;
 
 pub use encoding::{DecodeError, Reader, lp};
 pub use file_error::{FileError, Problem, parse_toml};

@@ -7,3 +7,5 @@ mod merkle;
 mod note;
 mod support;
 mod tampered_proofs;
+mod tile_paths;
+mod tiles;
