@@ -6,10 +6,10 @@ use std::sync::Arc;
 use almoner_api::{signed, to_signed, v1};
 use almoner_federation::{Digest, Manifest, NodeId};
 use almoner_query::{Plan, Spec, plan};
-use almoner_secure_sum::{Context, Masked, Output, Question, Releasing, Ring, Roster};
+use almoner_secure_sum::{Context, Masked, Output, Question, Ready, Releasing, Ring, Roster};
 use thiserror::Error;
 
-use crate::Publication;
+use crate::{Publication, WitnessError, check_witnessed};
 
 /// What is wrong with a release.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -32,6 +32,14 @@ pub enum EvidenceError {
     /// No participant holds the table: the total is noise and nothing else.
     #[error("no participant holds the table, so the total is noise alone")]
     Holders,
+    /// A participant's charge was not shown to enough witnesses.
+    #[error("node {node}: {error}")]
+    Witnesses {
+        /// Whose.
+        node: NodeId,
+        /// What is wrong.
+        error: WitnessError,
+    },
     /// The published total is not the one that the coordinator signed.
     #[error("the total is not the one that was signed")]
     Total,
@@ -49,8 +57,16 @@ pub struct VerifiedRelease {
     pub spec_hash: Digest,
     /// The plan that follows from question and manifest.
     pub plan: Plan,
+    /// Which try it was.
+    pub attempt: u32,
+    /// The round's context.
+    pub context: Digest,
     /// Who took part, ascending.
     pub participants: Vec<NodeId>,
+    /// Each participant's READY, in that order.
+    pub readies: Vec<Ready>,
+    /// Each participant's receipt, in that order.
+    pub receipts: Vec<Output>,
     /// How the masked vectors make the total.
     pub ring: Ring,
     /// The noisy federation total.
@@ -93,14 +109,18 @@ pub fn verify_release(manifest: &Manifest, release: &v1::Release) -> Result<Veri
     if !manifest.are_held(plan.tables(), &participants) {
         return Err(EvidenceError::Holders);
     }
-    if release.outputs.len() != participants.len() {
+    if release.outputs.len() != participants.len() || release.checkpoints.len() != participants.len() {
         return Err(Malformed("outputs"));
     }
-    for (node, output) in participants.iter().zip(&release.outputs) {
+    let mut receipts = Vec::with_capacity(participants.len());
+    for ((node, output), checkpoint) in participants.iter().zip(&release.outputs).zip(&release.checkpoints) {
         let output = read_output(&roster, *node, output)?;
         if output.node != *node || output.ctx_hash != round.ctx_hash() {
             return Err(Round);
         }
+        check_witnessed(manifest, &output, checkpoint)
+            .map_err(|error| EvidenceError::Witnesses { node: *node, error })?;
+        receipts.push(output);
     }
 
     let published = release.publication.as_ref().ok_or(Malformed("publication"))?;
@@ -115,7 +135,11 @@ pub fn verify_release(manifest: &Manifest, release: &v1::Release) -> Result<Veri
         spec_hash: Digest::of(&asked.body),
         spec,
         plan,
+        attempt,
+        context: round.ctx_hash(),
+        readies: round.readies().iter().map(|ready| (**ready).clone()).collect(),
         participants,
+        receipts,
         ring: question.ring,
         total: release.total.clone(),
         published_at_s: publication.published_at_s,

@@ -18,7 +18,7 @@ const MAX_KEPT_BYTES: usize = 128 << 20;
 impl Coordinator {
     /// Signs, keeps and returns the release of a finished round.
     pub(crate) async fn publish(&self, asked: Asked, done: Done) -> Result<v1::Release, Refusal> {
-        let Done { total, masked } = done;
+        let Done { total, masked, checkpoints } = done;
         let published_at_s = now_s();
         let context = Digest::of(total.evidence.context.bytes());
         let publication = Publication::new(context, &total.cells, published_at_s).encode();
@@ -27,6 +27,7 @@ impl Coordinator {
             spec: Some(asked.signed.clone()),
             context: Some(to_wire(&total.evidence.context)),
             readies: total.evidence.readies.iter().map(to_wire).collect(),
+            checkpoints: checkpoints.into_values().collect(),
             outputs: total.evidence.outputs.iter().map(to_wire).collect(),
             total: total.cells,
             publication: Some(v1::Signed::new(publication, &signature)),

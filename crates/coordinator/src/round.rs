@@ -6,9 +6,9 @@ use std::time::Duration;
 use almoner_api::v1::node_client::NodeClient;
 use almoner_api::v1::progress::Step;
 use almoner_api::{Refusal, signed, to_signed, to_wire, v1};
-use almoner_audit::question_of;
+use almoner_audit::{check_witnessed, question_of};
 use almoner_federation::NodeId;
-use almoner_secure_sum::{Collecting, Masked, Output, Releasing, Signed, Total};
+use almoner_secure_sum::{Collecting, Masked, Message, Output, Releasing, Signed, Total};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tonic::transport::Channel;
@@ -26,6 +26,8 @@ const LAST_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) struct Done {
     pub total: Total,
     pub masked: BTreeMap<NodeId, Masked>,
+    /// Each participant's checkpoint over its charge.
+    pub checkpoints: BTreeMap<NodeId, String>,
 }
 
 impl Coordinator {
@@ -120,24 +122,39 @@ impl Coordinator {
                 (node, fetch_patiently(node, client, request, dimension, deadline, &progress).await)
             });
         }
-        let mut masked_by = BTreeMap::new();
+        let (mut masked_by, mut checkpoints) = (BTreeMap::new(), BTreeMap::new());
         while let Some(Ok((node, answer))) = asking.join_next().await {
-            let Some((output, masked)) = answer else { continue };
-            match round.receive(node, &output, &masked) {
-                Ok(_) => {
+            let Some((output, masked, checkpoint)) = answer else { continue };
+            match self.receive(&mut round, node, &output, &masked, &checkpoint) {
+                Ok(()) => {
                     progress.tell(node, Step::Masked, "");
                     masked_by.insert(node, masked);
+                    checkpoints.insert(node, checkpoint);
                 }
                 Err(error) => {
                     tracing::error!(%node, %error, "a masked vector was not accepted");
-                    progress.tell(node, Step::Refused, &error.to_string());
+                    progress.tell(node, Step::Refused, &error);
                 }
             }
         }
         match round.finish() {
-            Ok(total) => Ok(Done { total, masked: masked_by }),
+            Ok(total) => Ok(Done { total, masked: masked_by, checkpoints }),
             Err(_) => Err(Refusal::Incomplete),
         }
+    }
+
+    /// Takes a masked vector whose charge was witnessed: without that no planner would believe the release.
+    fn receive(
+        &self,
+        round: &mut Releasing,
+        node: NodeId,
+        output: &Signed<Output>,
+        masked: &Masked,
+        checkpoint: &str,
+    ) -> Result<(), String> {
+        let receipt = Output::decode(output.bytes()).map_err(|error| error.to_string())?;
+        check_witnessed(&self.manifest, &receipt, checkpoint).map_err(|error| error.to_string())?;
+        round.receive(node, output, masked).map(|_| ()).map_err(|error| error.to_string())
     }
 }
 
@@ -155,7 +172,7 @@ async fn fetch_patiently(
     dimension: usize,
     deadline: Instant,
     progress: &Progress,
-) -> Option<(Signed<Output>, Masked)> {
+) -> Option<(Signed<Output>, Masked, String)> {
     let mut pause = FIRST_PAUSE;
     loop {
         let answer = timeout_at(deadline, fetch(&mut client, request.clone(), dimension)).await.ok()?;
@@ -185,7 +202,7 @@ async fn fetch(
     client: &mut NodeClient<Channel>,
     request: v1::ReleaseRequest,
     dimension: usize,
-) -> Result<(Signed<Output>, Masked), Status> {
+) -> Result<(Signed<Output>, Masked, String), Status> {
     let mut stream = client.release(Request::new(request)).await?.into_inner();
     let mut values = Vec::with_capacity(dimension);
     while let Some(chunk) = stream.message().await? {
@@ -195,7 +212,7 @@ async fn fetch(
         values.extend(chunk.values);
         if let Some(output) = chunk.output {
             let masked = Masked::from_cells(values).map_err(|_| Status::data_loss("no vector"))?;
-            return Ok((to_signed(output)?, masked));
+            return Ok((to_signed(output)?, masked, chunk.checkpoint));
         }
     }
     Err(Status::data_loss("the stream ended before its receipt"))

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use thiserror::Error;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
+use crate::note::KeyName;
 use crate::{FederationId, Name};
 
 /// What a party may do: each role may call only what belongs to it.
@@ -84,6 +85,11 @@ impl Identity {
     /// verification proves the identity and not merely the address.
     pub fn server_name(&self) -> String {
         format!("{}.{}.{}.almoner.internal", self.name, self.role, self.federation)
+    }
+
+    /// The same as the name of this party's log, and of its key under notes.
+    pub fn key_name(&self) -> KeyName {
+        self.server_name().parse().expect("a server's name has no space and no plus")
     }
 }
 

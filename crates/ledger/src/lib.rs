@@ -25,8 +25,8 @@ mod store;
 
 pub use books::{Account, Books, Budget, Round, RoundPhase};
 pub use entry::{
-    Approval, ApprovalEntry, Entry, Limits, MAX_ENTRY_BYTES, Policy, PolicyEntry, RoundEntry, SignedApproval,
-    SignedPolicy, Step, TerritoryLimit, Touched,
+    Approval, ApprovalEntry, Entry, Limits, Policy, PolicyEntry, RoundEntry, SignedApproval, SignedPolicy,
+    Step, TerritoryLimit, Touched,
 };
 pub use error::{BookFault, LedgerError, Refusal, Scope};
 pub use node::NodeLedger;

@@ -17,7 +17,7 @@ pub fn policy_of(config: &NodeConfig) -> Policy {
     let planners = manifest.planners.iter().map(|planner| (planner.name.clone(), planner.rho.min(total)));
     let auditors = manifest.auditors.iter().map(|auditor| auditor.signing_key);
     Policy {
-        origin: manifest.identity(Role::Agency, &agency.name).server_name(),
+        origin: manifest.identity(Role::Agency, &agency.name).key_name(),
         manifest_hash: manifest.hash(),
         limits: Limits {
             total,

@@ -207,8 +207,7 @@ fn check_policy(f: &mut Findings<'_>, raw: &Spanned<file::Policy>, agencies: usi
         "raise the quorum, or lower colluders or min_honest",
     );
     let others = agencies.saturating_sub(1) as u32;
-    // One more than may collude, so that one who is honest remembers.
-    let witnesses = policy.witnesses.unwrap_or(policy.colluders.saturating_add(1).min(others));
+    let witnesses = policy.witnesses.unwrap_or(0);
     f.unless(
         witnesses <= others,
         at,

@@ -1,5 +1,6 @@
 //! The data officer's decisions: that one question may be answered once, or not at all.
 
+use almoner_federation::note::KeyName;
 use almoner_federation::{
     DecodeError, Digest, Reader, Signature, SigningError, SigningKey, VerifyingKey, lp,
 };
@@ -12,7 +13,7 @@ pub(super) const WORD: &str = "APPROVE";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
     /// The ledger it is for.
-    pub origin: String,
+    pub origin: KeyName,
     /// What may be asked, whenever and under whichever number.
     pub question: Digest,
     /// Whether it may be answered.
@@ -37,7 +38,7 @@ impl Approval {
     pub fn statement(&self) -> Vec<u8> {
         lp(&[
             b"almoner/1/decision",
-            self.origin.as_bytes(),
+            self.origin.as_str().as_bytes(),
             &self.question.0,
             &[self.approved.into()],
             &self.decided_at_s.to_be_bytes(),
@@ -76,7 +77,7 @@ pub struct ApprovalEntry {
 
 impl ApprovalEntry {
     /// The decision that it records, at the ledger of that name.
-    pub fn signed(&self, origin: &str) -> SignedApproval {
+    pub fn signed(&self, origin: &KeyName) -> SignedApproval {
         let approval = Approval {
             origin: origin.to_owned(),
             question: self.question,

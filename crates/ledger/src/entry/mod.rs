@@ -4,6 +4,7 @@ mod approval;
 mod policy;
 mod round;
 
+use almoner_federation::tiles::MAX_ENTRY_BYTES;
 use almoner_federation::{DecodeError, Digest, Name, PicoRho, Reader};
 
 pub use approval::{Approval, ApprovalEntry, SignedApproval};
@@ -14,9 +15,6 @@ pub(crate) use policy::check_bounds;
 
 /// The first item of every entry.
 const LABEL: &str = "almoner/1/ledger-entry";
-
-/// Longest entry, in bytes: what a bundle of the tile layout can hold.
-pub const MAX_ENTRY_BYTES: usize = u16::MAX as usize;
 
 /// One entry. All cumulative sums are of *charges*, after the entry; reservations are recomputed from
 /// the RESERVE entries that no later entry ended.
@@ -31,7 +29,7 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// The canonical bytes, at most [`MAX_ENTRY_BYTES`]: `LP(label, type, at_s, ...)`, integers big-endian. The rest is
+    /// The canonical bytes, at most [`MAX_ENTRY_BYTES`], what a bundle of tiles can hold: `LP(label, type, at_s, ...)`, integers big-endian. The rest is
     /// stated at the types: [`PolicyEntry`], [`ApprovalEntry`], [`RoundEntry`].
     pub fn encode(&self) -> Vec<u8> {
         match self {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use almoner_federation::note::KeyName;
 use almoner_federation::{
     DecodeError, Digest, Name, PeriodLength, PeriodLimit, PicoRho, Reader, Signature, SigningKey,
     VerifyingKey, lp,
@@ -18,6 +19,7 @@ pub(super) const GRANT: &str = "GRANT";
 /// Most planners a policy may name, most auditors, and longest rules in bytes: together they fit an entry.
 const MAX_PLANNERS: usize = 500;
 const MAX_AUDITORS: usize = 64;
+const MAX_ORIGIN_BYTES: usize = 200;
 const MAX_RULES_BYTES: usize = 16 << 10;
 
 /// Most territories.
@@ -53,7 +55,7 @@ pub struct TerritoryLimit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     /// The ledger's name, which its checkpoints carry; it never changes.
-    pub origin: String,
+    pub origin: KeyName,
     /// The pinned manifest.
     pub manifest_hash: Digest,
     /// The limits in force.
@@ -99,18 +101,13 @@ pub(crate) fn check_bounds(policy: &Policy) -> Result<(), Refusal> {
         (policy.limits.planners.len() <= MAX_PLANNERS, "the number of planners (at most 500)"),
         (policy.auditors.len() <= MAX_AUDITORS, "the number of auditors (at most 64)"),
         (policy.rules.len() <= MAX_RULES_BYTES, "the length of the rules (at most 16 KiB)"),
-        (is_origin(&policy.origin), "the ledger's name"),
+        (policy.origin.as_str().len() <= MAX_ORIGIN_BYTES, "the ledger's name (at most 200 bytes)"),
         (territories.is_none_or(|t| t.count <= MAX_TERRITORIES), "the number of territories"),
     ];
     match bounds.iter().find(|(holds, _)| !holds) {
         Some((_, what)) => Err(Refusal::TooLarge(what)),
         None => Ok(()),
     }
-}
-
-/// A name that can stand in the signature lines of a note.
-fn is_origin(text: &str) -> bool {
-    (1..=200).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+')
 }
 
 impl Limits {
@@ -163,7 +160,7 @@ impl Policy {
         let auditors: Vec<u8> = self.auditors.iter().flat_map(|key| *key.as_bytes()).collect();
         lp(&[
             POLICY_LABEL.as_bytes(),
-            self.origin.as_bytes(),
+            self.origin.as_str().as_bytes(),
             &self.manifest_hash.0,
             &limits.total.get().to_be_bytes(),
             &lp(&planners),
@@ -179,7 +176,7 @@ impl Policy {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes, POLICY_LABEL)?;
         let policy = Policy {
-            origin: reader.text()?.to_owned(),
+            origin: reader.text()?.parse().map_err(|_| DecodeError::Malformed("not a ledger's name"))?,
             manifest_hash: digest(&mut reader)?,
             limits: Limits {
                 total: rho(&mut reader)?,

@@ -38,7 +38,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         .prop_map(|(total, planners, period, territory)| Limits { total, planners, period, territory });
     ("[a-z.]{1,60}", any::<[u8; 32]>(), limits, "\\PC{0,99}", key(), prop::collection::vec(key(), 0..4))
         .prop_map(|(origin, manifest, limits, rules, officer, auditors)| Policy {
-            origin,
+            origin: origin.parse().expect("a key's name"),
             manifest_hash: Digest(manifest),
             limits,
             rules,

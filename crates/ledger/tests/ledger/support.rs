@@ -41,7 +41,7 @@ pub fn policy(total: u64, planners: &[(&str, u64)]) -> Policy {
     let planners: BTreeMap<_, _> =
         planners.iter().map(|(planner, limit)| (name(planner), PicoRho::new(*limit))).collect();
     Policy {
-        origin: ORIGIN.into(),
+        origin: ORIGIN.parse().expect("a key's name"),
         manifest_hash: manifest_hash(),
         limits: Limits { total: PicoRho::new(total), planners, period: None, territory: None },
         rules: String::new(),
