@@ -1,7 +1,8 @@
 //! What a crash must not lose: a node's privacy ledger and the coordinator's registry of releases.
 //!
 //! Both are one SQLite file (WAL, `synchronous=FULL`) whose entries are canonical bytes and leaves of
-//! an RFC 9162 Merkle tree. Each transition is one transaction, on the disk before the call returns.
+//! an RFC 9162 Merkle tree. Each transition is all or nothing, on the disk before the call returns; callers
+//! that come together share one transaction. One process writes.
 //! [`NodeLedger`] turns noisy cells into a [`Reservation`] and gives them back only as a [`Charged`]:
 //! there is no way to read them without the charge being durable first (PROTOCOL A.4, E.2).
 //!
@@ -14,6 +15,7 @@ mod accounts;
 mod books;
 mod entry;
 mod error;
+mod group;
 mod node;
 mod node_types;
 mod registry;

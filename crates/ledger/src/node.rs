@@ -1,29 +1,34 @@
 //! The node's ledger: reserve, charge, expire, abort, each durable before it returns (PROTOCOL A.4).
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
 
 use almoner_federation::{Digest, Name, PicoRho, QueryId, Signature};
 use almoner_secure_sum::{
     self as secure_sum, AcceptedContext, LocalFault, MAX_CELLS, NodeRound, RoundState, SecureSumError,
 };
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
 use crate::books::{self, Books, Budget, Round, RoundPhase};
 use crate::entry::{Entry, Policy, SignedPolicy, Step, Touched};
 use crate::error::{BookFault, LedgerError, Refusal};
+use crate::group::{Group, HasStore};
 use crate::node_types::{Charged, Position, Reservation, StoredReady};
 use crate::rounds::{self, State};
 use crate::seal::{About, Row, Seal};
 use crate::statement::Statement;
 use crate::store::{Store, damaged, hex, sql_int};
 
-/// A node's durable privacy ledger. One process, one writer: every call takes the one lock, and those
-/// that change something return when the disk has it. Calls block; async callers use a blocking thread.
+/// Most reservations that one call ends in one transaction, so that a burst of expiries stops nobody for long.
+const MAX_EXPIRED: usize = 256;
+
+/// A node's durable privacy ledger. One process, one writer: calls take turns, and those that come together
+/// share a transaction; each returns when the disk has all that it wrote or saw. Calls block; async callers
+/// use a blocking thread.
 pub struct NodeLedger {
-    inner: Mutex<Inner>,
+    inner: Group<Inner>,
 }
 
 struct Inner {
@@ -32,6 +37,12 @@ struct Inner {
     seal: Seal,
     /// Of every reserved attempt: what expires first stands first.
     deadlines: BTreeSet<(u64, QueryId, u32)>,
+}
+
+impl HasStore for Inner {
+    fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
 }
 
 impl NodeLedger {
@@ -75,12 +86,12 @@ impl NodeLedger {
         let mut store = Store::open(path, &rounds::KIND)?;
         let books = rounds::replay(&mut store, &seal)?;
         let deadlines = rounds::verify(&store, &books, &seal)?;
-        Ok(NodeLedger { inner: Mutex::new(Inner { store, books, seal, deadlines }) })
+        Ok(NodeLedger { inner: Group::new(Inner { store, books, seal, deadlines }) })
     }
 
     /// The policy in force.
     pub fn policy(&self) -> Result<Policy, LedgerError> {
-        Ok(self.lock()?.books.policy().ok_or(BookFault::NoPolicy)?.clone())
+        self.inner.run(|inner| Ok(inner.books.policy().ok_or(BookFault::NoPolicy)?.clone()))
     }
 
     /// Puts another policy in force, which its officer, and an auditor where the present one asks for that, signed to
@@ -89,22 +100,22 @@ impl NodeLedger {
     /// # Errors
     /// [`LedgerError::Entry`] when a signature is missing, or for another position.
     pub fn change_policy(&self, policy: SignedPolicy, now_s: u64) -> Result<Position, LedgerError> {
-        let mut inner = self.lock()?;
-        let entry = inner.books.policy_entry(policy, now_s);
-        // Its faults are the signers', not the file's.
-        inner.books.check(&entry)?;
-        inner.commit(&entry, |_, _, after| Ok(after))
+        self.inner.run(|inner| {
+            let entry = inner.books.policy_entry(policy, now_s);
+            // Its faults are the signers', not the file's.
+            inner.books.check(&entry)?;
+            inner.commit(&entry, |_, _, after| Ok(after))
+        })
     }
 
     /// Whether the data officer's approval of `question` is recorded and waits to be used.
     pub fn is_approved(&self, question: &Digest, now_s: u64) -> Result<bool, LedgerError> {
-        Ok(self.lock()?.books.is_approved(question, now_s))
+        self.inner.run(|inner| Ok(inner.books.is_approved(question, now_s)))
     }
 
     /// The attempt as stored, if it was ever reserved.
     pub fn find(&self, query: QueryId, attempt: u32) -> Result<Option<StoredReady>, LedgerError> {
-        let inner = self.lock()?;
-        inner.books.round(query, attempt).map(|round| inner.stored(round)).transpose()
+        self.inner.run(|inner| inner.books.round(query, attempt).map(|round| inner.stored(round)).transpose())
     }
 
     /// Whether a reservation of `cost` for what is `touched` would be accepted now: an early answer, not a promise.
@@ -115,7 +126,7 @@ impl NodeLedger {
         touched: &Touched,
         now_s: u64,
     ) -> Result<(), LedgerError> {
-        Ok(self.lock()?.books.affordable(planner, cost, touched, now_s)?)
+        self.inner.run(|inner| Ok(inner.books.affordable(planner, cost, touched, now_s)?))
     }
 
     /// Sets budget aside, seals the noisy vector and stores the READY that `make_ready` makes for the
@@ -129,7 +140,78 @@ impl NodeLedger {
     /// [`LedgerError::Entry`] when the approval is not the officer's, or is used or over.
     pub fn reserve(
         &self,
+        mut reservation: Reservation,
+        make_ready: impl FnOnce(Position) -> (Vec<u8>, Signature),
+    ) -> Result<StoredReady, LedgerError> {
+        let noisy = Zeroizing::new(mem::take(&mut reservation.noisy));
+        if !(1..=MAX_CELLS).contains(&noisy.len()) {
+            return Err(SecureSumError::from(LocalFault::VectorLength).into());
+        }
+        self.inner.run(|inner| inner.reserve(reservation, &noisy, make_ready))
+    }
+
+    /// Spends the reserved budget for `accepted` and gives the noisy vector back; the CHARGE entry is on
+    /// the disk first. The same context again gives the same vector and position without a new entry,
+    /// at any time.
+    ///
+    /// # Errors
+    /// None of them charges: [`Refusal::Unknown`]; [`LedgerError::Attempt`] when `accepted` was made for
+    /// another READY, or the attempt expired (`now_s` at or after the deadline), was aborted or was charged
+    /// for another context; [`Refusal::OverBudget`] when a limit was lowered after the reservation.
+    pub fn charge(
+        &self,
+        query: QueryId,
+        attempt: u32,
+        accepted: &AcceptedContext,
+        now_s: u64,
+    ) -> Result<Charged, LedgerError> {
+        self.inner.run(|inner| inner.charge(query, attempt, accepted, now_s))
+    }
+
+    /// Ends every reservation whose deadline is at or before `now_s`, frees its budget and deletes its
+    /// vector; returns how many. One call may be several transactions, of at most 256 each.
+    pub fn expire(&self, now_s: u64) -> Result<usize, LedgerError> {
+        let mut ended = 0;
+        loop {
+            let some = self.inner.run(|inner| inner.expire(now_s))?;
+            ended += some;
+            if some < MAX_EXPIRED {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// Gives an attempt up: frees its budget and deletes its vector, so that it can never be released.
+    /// Nothing is left to do for one that expired or was aborted before.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`], or [`LedgerError::Attempt`] for one that is charged: it stays charged.
+    pub fn abort(&self, query: QueryId, attempt: u32, now_s: u64) -> Result<(), LedgerError> {
+        self.inner.run(|inner| inner.abort(query, attempt, now_s))
+    }
+
+    /// The tree over all entries.
+    pub fn position(&self) -> Result<Position, LedgerError> {
+        self.inner.run(|inner| Ok(inner.store.position()))
+    }
+
+    /// Limits and sums for `planner` at the second `now_s`; refused when it has no allowance here.
+    pub fn budget(&self, planner: &Name, now_s: u64) -> Result<Budget, LedgerError> {
+        self.inner.run(|inner| Ok(inner.books.budget(planner, now_s)?))
+    }
+
+    /// At most `at_most` entries (10,000 at the most) from number `from` on: the leaves of the tree, in
+    /// the form that [`Entry::decode`] reads.
+    pub fn entries(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
+        self.inner.run(|inner| inner.store.entries(from, at_most))
+    }
+}
+
+impl Inner {
+    fn reserve(
+        &mut self,
         reservation: Reservation,
+        noisy: &[i64],
         make_ready: impl FnOnce(Position) -> (Vec<u8>, Signature),
     ) -> Result<StoredReady, LedgerError> {
         let Reservation {
@@ -143,16 +225,11 @@ impl NodeLedger {
             asked,
             expires_at_s,
             now_s,
-            noisy,
+            noisy: _,
         } = reservation;
-        let noisy = Zeroizing::new(noisy);
-        if !(1..=MAX_CELLS).contains(&noisy.len()) {
-            return Err(SecureSumError::from(LocalFault::VectorLength).into());
-        }
-        let mut inner = self.lock()?;
-        if let Some(round) = inner.books.round(query, attempt) {
+        if let Some(round) = self.books.round(query, attempt) {
             return if round.spec_hash == spec_hash {
-                inner.stored(round)
+                self.stored(round)
             } else {
                 Err(Refusal::Conflict.into())
             };
@@ -162,22 +239,22 @@ impl NodeLedger {
         }
         let (cost_sql, expires_sql) = (sql_int(cost.get())?, sql_int(expires_at_s)?);
         let planner_sql = planner.to_string();
-        let manifest_hash = inner.books.policy().ok_or(BookFault::NoPolicy).map_err(refused)?.manifest_hash;
+        let manifest_hash = self.books.policy().ok_or(BookFault::NoPolicy).map_err(refused)?.manifest_hash;
         let statement = Statement { manifest_hash, spec_hash, attempt, cost, expires_at_s };
         let question = approval.as_ref().map(|decided| decided.approval.question);
         if let Some(decided) = &approval
-            && !inner.books.is_approved(&decided.approval.question, now_s)
+            && !self.books.is_approved(&decided.approval.question, now_s)
         {
             // Should the reservation fail, the approval stays recorded and unused.
-            inner.books.may_approve(decided, now_s)?;
-            let entry = inner.books.approval_entry(decided, now_s);
-            inner.commit(&entry, |_, _, _| Ok(()))?;
+            self.books.may_approve(decided, now_s)?;
+            let entry = self.books.approval_entry(decided, now_s);
+            self.commit(&entry, |_, _, _| Ok(()))?;
         }
         let about = books::About { spec_hash, planner, cost };
         let step = Step::Reserve { touched, approval: question };
-        let entry = inner.books.round_entry(step, now_s, (query, attempt), about)?;
-        let stored = inner.commit(&entry, |tx, seal, after| {
-            let sealed = seal.seal(&About { query, attempt, spec_hash }, &noisy)?;
+        let entry = self.books.round_entry(step, now_s, (query, attempt), about)?;
+        let stored = self.commit(&entry, |tx, seal, after| {
+            let sealed = seal.seal(&About { query, attempt, spec_hash }, noisy)?;
             let (ready, signature) = make_ready(after);
             statement.check(&ready, after)?;
             let reserved_by = after.size - 1;
@@ -203,115 +280,73 @@ impl NodeLedger {
             .execute(params![hex(&spec_hash), asked.body, asked.signature.0])?;
             Ok(StoredReady { spec_hash, ready, signature, state: RoundState::Prepared })
         })?;
-        inner.deadlines.insert((expires_at_s, query, attempt));
+        self.deadlines.insert((expires_at_s, query, attempt));
         Ok(stored)
     }
 
-    /// Spends the reserved budget for `accepted` and gives the noisy vector back; the CHARGE entry is on
-    /// the disk first. The same context again gives the same vector and position without a new entry,
-    /// at any time.
-    ///
-    /// # Errors
-    /// None of them charges: [`Refusal::Unknown`]; [`LedgerError::Attempt`] when `accepted` was made for
-    /// another READY, or the attempt expired (`now_s` at or after the deadline), was aborted or was charged
-    /// for another context; [`Refusal::OverBudget`] when a limit was lowered after the reservation.
-    pub fn charge(
-        &self,
+    fn charge(
+        &mut self,
         query: QueryId,
         attempt: u32,
         accepted: &AcceptedContext,
         now_s: u64,
     ) -> Result<Charged, LedgerError> {
-        let mut inner = self.lock()?;
-        let round = inner.round(query, attempt)?;
-        let machine = inner.machine(&round)?;
+        let round = self.round(query, attempt)?;
+        let machine = self.machine(&round)?;
         let step = machine.charge(accepted, now_s)?;
         // Opened before the charge: a vector that cannot be read must not be paid for.
-        let noisy = inner.vector(&About { query, attempt, spec_hash: round.spec_hash }, round.reserved_by)?;
+        let noisy = self.vector(&About { query, attempt, spec_hash: round.spec_hash }, round.reserved_by)?;
         let position = match (step, round.phase) {
             (secure_sum::Step::Stay, RoundPhase::Charged { position, .. }) => position,
             _ => {
                 let step = Step::Charge { context: accepted.hash() };
-                inner.end(step, (query, attempt), &round, machine.ready().expires_at_s, now_s)?
+                self.end(step, (query, attempt), &round, machine.ready().expires_at_s, now_s)?
             }
         };
         Ok(Charged::new(noisy, position))
     }
 
-    /// Ends every reservation whose deadline is at or before `now_s`, frees its budget and deletes its
-    /// vector; returns how many. Each is a transaction of its own.
-    pub fn expire(&self, now_s: u64) -> Result<usize, LedgerError> {
-        let mut ended = 0;
-        loop {
-            // The lock is taken anew for each, so that a burst of expiries stops nobody for long.
-            let mut inner = self.lock()?;
-            let Some(&(deadline, query, attempt)) = inner.deadlines.first() else { return Ok(ended) };
+    /// Ends at most [`MAX_EXPIRED`] reservations; returns how many.
+    fn expire(&mut self, now_s: u64) -> Result<usize, LedgerError> {
+        for ended in 0..MAX_EXPIRED {
+            let Some(&(deadline, query, attempt)) = self.deadlines.first() else { return Ok(ended) };
             if deadline > now_s {
                 return Ok(ended);
             }
-            let round = inner.round(query, attempt)?;
+            let round = self.round(query, attempt)?;
             // Reserved attempts move; were one to stay, the books would refuse the entry.
-            let _ = inner.machine(&round)?.expire(now_s)?;
-            inner.end(Step::Expire, (query, attempt), &round, deadline, now_s)?;
-            ended += 1;
+            let _ = self.machine(&round)?.expire(now_s)?;
+            self.end(Step::Expire, (query, attempt), &round, deadline, now_s)?;
         }
+        Ok(MAX_EXPIRED)
     }
 
-    /// Gives an attempt up: frees its budget and deletes its vector, so that it can never be released.
-    /// Nothing is left to do for one that expired or was aborted before.
-    ///
-    /// # Errors
-    /// [`Refusal::Unknown`], or [`LedgerError::Attempt`] for one that is charged: it stays charged.
-    pub fn abort(&self, query: QueryId, attempt: u32, now_s: u64) -> Result<(), LedgerError> {
-        let mut inner = self.lock()?;
-        let round = inner.round(query, attempt)?;
-        let machine = inner.machine(&round)?;
+    fn abort(&mut self, query: QueryId, attempt: u32, now_s: u64) -> Result<(), LedgerError> {
+        let round = self.round(query, attempt)?;
+        let machine = self.machine(&round)?;
         if let secure_sum::Step::Move(_) = machine.abort()? {
-            inner.end(Step::Abort, (query, attempt), &round, machine.ready().expires_at_s, now_s)?;
+            self.end(Step::Abort, (query, attempt), &round, machine.ready().expires_at_s, now_s)?;
         }
         Ok(())
     }
 
-    /// The tree over all entries.
-    pub fn position(&self) -> Result<Position, LedgerError> {
-        Ok(self.lock()?.store.position())
-    }
-
-    /// Limits and sums for `planner` at the second `now_s`; refused when it has no allowance here.
-    pub fn budget(&self, planner: &Name, now_s: u64) -> Result<Budget, LedgerError> {
-        Ok(self.lock()?.books.budget(planner, now_s)?)
-    }
-
-    /// At most `at_most` entries (10,000 at the most) from number `from` on: the leaves of the tree, in
-    /// the form that [`Entry::decode`] reads.
-    pub fn entries(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
-        self.lock()?.store.entries(from, at_most)
-    }
-
-    fn lock(&self) -> Result<MutexGuard<'_, Inner>, LedgerError> {
-        // A caller's panic inside the lock left memory and disk in an unknown relation.
-        self.inner.lock().map_err(|_| LedgerError::Stopped)
-    }
-}
-
-impl Inner {
-    /// Writes `entry` and what belongs to it in one transaction, then takes it into the books.
+    /// Writes `entry` and what belongs to it, all or nothing, and takes it into the books.
     fn commit<T>(
         &mut self,
         entry: &Entry,
-        rows: impl FnOnce(&rusqlite::Transaction<'_>, &Seal, Position) -> Result<T, LedgerError>,
+        rows: impl FnOnce(&Connection, &Seal, Position) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
         self.books.check(entry).map_err(refused)?;
-        let (bytes, seal) = (entry.encode(), &self.seal);
-        let done = self.store.write(
+        let (bytes, seal, books) = (entry.encode(), &self.seal, &mut self.books);
+        self.store.write(
             |head| seal.tag_head(head),
             |write| {
                 let after = write.append(&bytes)?;
-                rows(write.tx, seal, after)
+                let done = rows(write.tx, seal, after)?;
+                books.apply(entry, after).map_err(refused)?;
+                Ok(done)
             },
-        )?;
-        self.books.apply(entry, self.store.position()).map_err(refused)?;
-        Ok(done)
+        )
     }
 
     /// Writes the entry that ends a reservation; returns the tree that ends with it.

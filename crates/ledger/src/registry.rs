@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard};
 
 use almoner_federation::{Digest, Name, PicoRho};
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::accounts::Accounts;
 use crate::error::{LedgerError, Refusal};
+use crate::group::{Group, HasStore};
 use crate::node_types::Position;
 use crate::registry_entry::{RegistryEntry, RegistryStep};
 use crate::store::{Kind, Store, damaged, hex, sql_int};
@@ -17,7 +17,7 @@ use crate::store::{Kind, Store, damaged, hex, sql_int};
 /// Longest release and longest pending record.
 const MAX_RELEASE_BYTES: usize = 1 << 28;
 
-const KIND: Kind = Kind {
+pub(crate) const KIND: Kind = Kind {
     name: "registry",
     application_id: i32::from_be_bytes(*b"alm2"),
     version: 1,
@@ -27,14 +27,21 @@ const KIND: Kind = Kind {
     ],
 };
 
-/// The durable registry of one coordinator; one process, one writer, like [`NodeLedger`](crate::NodeLedger).
+/// The durable registry of one coordinator; one process, one writer, and callers that share transactions, like
+/// [`NodeLedger`](crate::NodeLedger).
 pub struct Registry {
-    inner: Mutex<Inner>,
+    inner: Group<Inner>,
 }
 
 struct Inner {
     store: Store,
     accounts: Accounts,
+}
+
+impl HasStore for Inner {
+    fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
 }
 
 impl Registry {
@@ -53,7 +60,7 @@ impl Registry {
             accounts.apply(number, &entry).map_err(|problem| damaged(at(), problem))
         })?;
         verify_releases(&store, &accounts)?;
-        Ok(Registry { inner: Mutex::new(Inner { store, accounts }) })
+        Ok(Registry { inner: Group::new(Inner { store, accounts }) })
     }
 
     /// Records that an attempt's context was fixed, with its price and with what a restart needs to finish
@@ -76,8 +83,10 @@ impl Registry {
         }
         let step = RegistryStep::Charge { attempt };
         let keep = "INSERT OR REPLACE INTO pending (spec_hash, bytes) VALUES (?1, ?2)";
-        self.lock()?.record(step, spec_hash, planner, cost, now_s, |_, write| {
-            write.prepare_cached(keep)?.execute(params![hex(&spec_hash), pending])
+        self.inner.run(|inner| {
+            inner.record(step, spec_hash, planner, cost, now_s, |_, write| {
+                write.prepare_cached(keep)?.execute(params![hex(&spec_hash), pending])
+            })
         })
     }
 
@@ -100,27 +109,30 @@ impl Registry {
             return Err(Refusal::TooLarge("the release").into());
         }
         let step = RegistryStep::Publish { family, release: Digest::of(release) };
-        self.lock()?.record(step, spec_hash, planner, cost, now_s, |number, write| {
-            if let Some(number) = number {
-                write
-                    .prepare_cached("INSERT INTO releases (entry, bytes) VALUES (?1, ?2)")?
-                    .execute(params![number, release])?;
-            }
-            write.prepare_cached("DELETE FROM pending WHERE spec_hash = ?1")?.execute([hex(&spec_hash)])
+        self.inner.run(|inner| {
+            inner.record(step, spec_hash, planner, cost, now_s, |number, write| {
+                if let Some(number) = number {
+                    write
+                        .prepare_cached("INSERT INTO releases (entry, bytes) VALUES (?1, ?2)")?
+                        .execute(params![number, release])?;
+                }
+                write.prepare_cached("DELETE FROM pending WHERE spec_hash = ?1")?.execute([hex(&spec_hash)])
+            })
         })
     }
 
     /// A release of `family`: at rank 0 the most accurate, which is the dearest and the newest of those; `None`
     /// when there are no more.
     pub fn in_family(&self, family: &Digest, rank: usize) -> Result<Option<Vec<u8>>, LedgerError> {
-        let inner = self.lock()?;
-        inner.accounts.in_family(family, rank).map(|number| inner.release(number)).transpose()
+        self.inner.run(|inner| {
+            inner.accounts.in_family(family, rank).map(|number| inner.release(number)).transpose()
+        })
     }
 
     /// The release that answers the question `spec_hash`.
     pub fn by_spec(&self, spec_hash: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
-        let inner = self.lock()?;
-        inner.accounts.by_spec(spec_hash).map(|number| inner.release(number)).transpose()
+        self.inner
+            .run(|inner| inner.accounts.by_spec(spec_hash).map(|number| inner.release(number)).transpose())
     }
 
     /// At most `at_most` entries (10,000 at the most) from number `from` on, oldest first.
@@ -133,34 +145,31 @@ impl Registry {
 
     /// The bytes of the entries of [`Registry::list`]: the leaves of the tree.
     pub fn entries(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
-        self.lock()?.store.entries(from, at_most)
+        self.inner.run(|inner| inner.store.entries(from, at_most))
     }
 
     /// The tree over all entries.
     pub fn position(&self) -> Result<Position, LedgerError> {
-        Ok(self.lock()?.store.position())
+        self.inner.run(|inner| Ok(inner.store.position()))
     }
 
     /// What `planner`'s questions have cost.
     pub fn spent(&self, planner: &Name) -> Result<PicoRho, LedgerError> {
-        Ok(self.lock()?.accounts.spent(planner))
+        self.inner.run(|inner| Ok(inner.accounts.spent(planner)))
     }
 
     /// What all questions have cost.
     pub fn spent_total(&self) -> Result<PicoRho, LedgerError> {
-        Ok(self.lock()?.accounts.spent_total())
+        self.inner.run(|inner| Ok(inner.accounts.spent_total()))
     }
 
     /// The question's pending record.
     pub fn pending(&self, spec_hash: &Digest) -> Result<Option<Vec<u8>>, LedgerError> {
-        let inner = self.lock()?;
-        let mut statement =
-            inner.store.read()?.prepare_cached("SELECT bytes FROM pending WHERE spec_hash = ?1")?;
-        Ok(statement.query_row([hex(spec_hash)], |row| row.get(0)).optional()?)
-    }
-
-    fn lock(&self) -> Result<MutexGuard<'_, Inner>, LedgerError> {
-        self.inner.lock().map_err(|_| LedgerError::Stopped)
+        self.inner.run(|inner| {
+            let mut statement =
+                inner.store.read()?.prepare_cached("SELECT bytes FROM pending WHERE spec_hash = ?1")?;
+            Ok(statement.query_row([hex(spec_hash)], |row| row.get(0)).optional()?)
+        })
     }
 }
 
@@ -174,21 +183,19 @@ impl Inner {
         planner: &Name,
         cost: PicoRho,
         now_s: u64,
-        also: impl FnOnce(Option<i64>, &Transaction<'_>) -> rusqlite::Result<usize>,
+        also: impl FnOnce(Option<i64>, &Connection) -> rusqlite::Result<usize>,
     ) -> Result<(), LedgerError> {
         let entry = self.accounts.next(step, spec_hash, planner, cost, now_s)?;
-        let bytes = entry.as_ref().map(RegistryEntry::encode);
-        let number = self.store.write(
+        let accounts = &mut self.accounts;
+        self.store.write(
             |_| Vec::new(),
             |write| {
-                let appended = bytes.as_ref().map(|bytes| write.append(bytes)).transpose()?;
-                let number = appended.map(|position| position.size - 1);
-                also(number.map(sql_int).transpose()?, write.tx)?;
-                Ok(number)
+                let Some(entry) = entry else { return Ok(also(None, write.tx).map(|_| ())?) };
+                let number = write.append(&entry.encode())?.size - 1;
+                also(Some(sql_int(number)?), write.tx)?;
+                accounts.apply(number, &entry).map_err(|problem| damaged(format!("entry {number}"), problem))
             },
-        )?;
-        let (Some(entry), Some(number)) = (entry, number) else { return Ok(()) };
-        self.accounts.apply(number, &entry).map_err(|problem| damaged(format!("entry {number}"), problem))
+        )
     }
 
     fn release(&self, number: u64) -> Result<Vec<u8>, LedgerError> {

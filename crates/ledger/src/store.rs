@@ -1,31 +1,30 @@
 //! One SQLite file with a chain of entries: opening it for one writer, appending, reading back.
 //!
-//! WAL with `synchronous=FULL`: a committed transaction is on the disk before `COMMIT` returns. The file
-//! is held with `locking_mode=EXCLUSIVE`, an `fcntl` lock that the kernel drops when the process dies, so
-//! that no crash leaves a stale lock. Such a lock is also lost when *this* process closes any other
-//! descriptor of the file: nothing in the process but this module may open it.
+//! WAL with `synchronous=FULL`: a committed transaction is on the disk before `COMMIT` returns. One writer
+//! holds the lock file beside it ([`file::WriterLock`]); others, in this process or another, may read beside
+//! the writer through SQLite and its `-wal` and `-shm` files ([`LedgerReader`](crate::LedgerReader)). SQLite
+//! itself holds `fcntl` locks on the file, which a process loses when it closes *any* descriptor of it: in this
+//! process only SQLite may open the file while a store or a reader has it (SQLite knows its own descriptors
+//! and closes none too early), and nothing may copy it but [`LedgerReader::backup`](crate::LedgerReader::backup).
 
+mod chain;
 mod file;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use almoner_federation::Digest;
 use almoner_federation::merkle::{Frontier, leaf_hash};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use crate::error::LedgerError;
 use crate::node_types::Position;
+pub(crate) use chain::{Header, page, position, replay};
+use file::WriterLock;
+pub(crate) use file::{failed, private, sync_folder, with_ending};
 
-/// Most entries one call returns.
-const MAX_PAGE: usize = 10_000;
-
-/// The tables every chain has. Numbers count from 0; `root` is the tree's after the entry.
-const CHAIN_TABLES: [&str; 2] = [
-    "CREATE TABLE entries (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL, root BLOB NOT NULL) STRICT",
-    "CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER NOT NULL, root BLOB NOT NULL, \
-     tag BLOB NOT NULL) STRICT",
-];
+/// How long to wait for another program that has the file locked, such as an inspector's SQLite shell.
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
 /// What tells one kind of file from another.
 pub(crate) struct Kind {
@@ -39,18 +38,28 @@ pub(crate) struct Kind {
     pub(crate) tables: &'static [&'static str],
 }
 
-/// An open file and the tree over its entries. Memory never runs ahead of the disk: the tree moves on
-/// only after a commit, and after a failed write nothing is read or written any more.
+/// An open file and the tree over its entries. What was written since the last [`Store::commit`] is in the tree
+/// and not yet on the disk; after a failed write or commit nothing is read or written any more.
 pub(crate) struct Store {
     connection: Connection,
     tree: Frontier,
+    batch: Option<Batch>,
     stopped: bool,
-    path: PathBuf,
+    /// After the connection, so that the next writer finds the file closed.
+    _lock: WriterLock,
 }
 
-/// One transaction under way.
+/// A transaction that was begun and not yet committed.
+struct Batch {
+    /// The tree that the disk has.
+    before: Frontier,
+    /// The seal of the head that [`Store::commit`] will write.
+    tag: Vec<u8>,
+}
+
+/// One write under way: a savepoint of the batch.
 pub(crate) struct Write<'a> {
-    pub(crate) tx: &'a Transaction<'a>,
+    pub(crate) tx: &'a Connection,
     tree: &'a mut Frontier,
 }
 
@@ -68,80 +77,43 @@ impl Write<'_> {
 }
 
 impl Store {
-    /// Opens the file, or makes it with mode 0600, and takes it for this process alone.
+    /// Opens the file, or makes it with mode 0600, and takes it as its one writer.
     pub(crate) fn open(path: &Path, kind: &Kind) -> Result<Self, LedgerError> {
+        let lock = WriterLock::take(path)?;
         file::create_private(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection =
+        let mut connection =
             Connection::open_with_flags(path, flags).map_err(|error| named(path, kind, error))?;
-        let mut store = Store { connection, tree: Frontier::new(), stopped: false, path: path.to_owned() };
-        store.take(kind).map_err(|error| match error {
+        prepare(&mut connection, path, kind).map_err(|error| match error {
             LedgerError::Store(error) => named(path, kind, error),
             other => other,
         })?;
-        Ok(store)
+        let tree = Frontier::new();
+        Ok(Store { connection, tree, batch: None, stopped: false, _lock: lock })
     }
 
-    fn take(&mut self, kind: &Kind) -> Result<(), LedgerError> {
-        let connection = &mut self.connection;
-        connection.busy_timeout(Duration::ZERO)?;
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        let mode: String =
-            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-        if mode != "wal" {
-            return Err(not_ours(&self.path, kind, format!("its journal mode is {mode}")));
-        }
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        // On macOS fsync alone does not reach the platter; elsewhere these change nothing.
-        connection.pragma_update(None, "fullfsync", "ON")?;
-        connection.pragma_update(None, "checkpoint_fullfsync", "ON")?;
-        connection.pragma_update(None, "secure_delete", "ON")?;
-        connection.pragma_update(None, "trusted_schema", "OFF")?;
-        connection.pragma_update(None, "cell_size_check", "ON")?;
-
-        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let tables: Vec<&str> = CHAIN_TABLES.iter().chain(kind.tables).copied().collect();
-        let found: Vec<String> = tx
-            .prepare("SELECT sql FROM sqlite_schema ORDER BY rowid")?
-            .query_map([], |row| Ok(row.get::<_, Option<String>>(0)?.unwrap_or_default()))?
-            .collect::<Result<_, _>>()?;
-        let id: i32 = tx.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        let version: i32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if found.is_empty() && (id, version) == (0, 0) {
-            for table in &tables {
-                tx.execute(table, [])?;
-            }
-            tx.pragma_update(None, "application_id", kind.application_id)?;
-            tx.pragma_update(None, "user_version", kind.version)?;
-        } else if id != kind.application_id {
-            return Err(not_ours(
-                &self.path,
-                kind,
-                "it was made by another program or for another purpose".into(),
-            ));
-        } else if version != kind.version {
-            return Err(not_ours(&self.path, kind, format!("it has version {version}")));
-        } else if found != tables {
-            // A trigger or a view could rewrite what is stored here.
-            return Err(damaged(
-                "the schema",
-                "a table, index, trigger or view was added, changed or removed",
-            ));
-        }
-        Ok(tx.commit()?)
-    }
-
-    /// The tree over all entries.
+    /// The tree over all entries, those of the open batch too.
     pub(crate) fn position(&self) -> Position {
         position(&self.tree)
     }
 
-    /// The connection, for reading.
+    /// Whether an earlier failure left it uncertain what the disk holds.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Whether anything was written, or tried, since the last commit.
+    pub(crate) fn has_open_batch(&self) -> bool {
+        self.batch.is_some()
+    }
+
+    /// The connection, for reading: what was written in the open batch too.
     pub(crate) fn read(&self) -> Result<&Connection, LedgerError> {
         if self.stopped { Err(LedgerError::Stopped) } else { Ok(&self.connection) }
     }
 
-    /// One durable transaction: all of `work` or nothing. `tag` seals the head that it leads to.
+    /// All of `work` or nothing, as part of the open batch; nothing is durable before [`Store::commit`].
+    /// `tag` seals the head that it leads to.
     pub(crate) fn write<T>(
         &mut self,
         tag: impl FnOnce(Position) -> Vec<u8>,
@@ -150,110 +122,125 @@ impl Store {
         if self.stopped {
             return Err(LedgerError::Stopped);
         }
-        let mut tree = self.tree.clone();
-        let outcome = transact(&mut self.connection, &mut tree, tag, work);
-        match &outcome {
-            Ok(_) => self.tree = tree,
-            // After a failed write the disk may hold more than we know (a commit whose fsync failed can
-            // come back): only reading the whole file again, at the next start, can tell.
-            Err(LedgerError::Store(_) | LedgerError::Damaged { .. }) => self.stopped = true,
-            Err(_) => {}
+        let outcome = self.attempt(tag, work);
+        if let Err(LedgerError::Store(_) | LedgerError::Damaged { .. } | LedgerError::Stopped) = outcome {
+            self.stop();
         }
         outcome
+    }
+
+    fn attempt<T>(
+        &mut self,
+        tag: impl FnOnce(Position) -> Vec<u8>,
+        work: impl FnOnce(&mut Write<'_>) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
+        if self.batch.is_none() {
+            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            self.batch = Some(Batch { before: self.tree.clone(), tag: Vec::new() });
+        } else if self.connection.is_autocommit() {
+            // SQLite rolled the whole batch back by itself, as it may after an error. A savepoint would now be
+            // a transaction of its own, on top of entries that are not there.
+            return Err(LedgerError::Stopped);
+        }
+        let mut tree = self.tree.clone();
+        let savepoint = self.connection.savepoint()?;
+        let done = match work(&mut Write { tx: &savepoint, tree: &mut tree }) {
+            Ok(done) => done,
+            Err(error) => {
+                savepoint.finish()?;
+                return Err(error);
+            }
+        };
+        savepoint.commit()?;
+        if let Some(batch) = self.batch.as_mut().filter(|_| tree.size() != self.tree.size()) {
+            batch.tag = tag(position(&tree));
+        }
+        self.tree = tree;
+        Ok(done)
+    }
+
+    /// Makes everything that was written since the last commit durable, with one head over it.
+    ///
+    /// # Errors
+    /// Then nothing can be said about the disk, and the store has stopped.
+    pub(crate) fn commit(&mut self) -> Result<(), LedgerError> {
+        let Some(batch) = &self.batch else { return Ok(()) };
+        match commit(&self.connection, batch, &self.tree) {
+            Ok(()) => {
+                self.batch = None;
+                Ok(())
+            }
+            Err(error) => {
+                self.stop();
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the open batch up and reads and writes nothing any more. After a failed write the disk may hold
+    /// more than we know (a commit whose fsync failed can come back): only reading the whole file again, at
+    /// the next start, can tell.
+    pub(crate) fn stop(&mut self) {
+        self.stopped = true;
+        if let Some(batch) = self.batch.take() {
+            self.tree = batch.before;
+            // If it fails, closing the connection does the same.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
     }
 
     /// Reads every entry in order, gives each with the tree that ends with it to `each`, and compares the
     /// roots stored beside the entries. Returns the stored head's tag once size and root agree.
     pub(crate) fn replay(
         &mut self,
-        mut each: impl FnMut(u64, &[u8], Position) -> Result<(), LedgerError>,
+        each: impl FnMut(u64, &[u8], Position) -> Result<(), LedgerError>,
     ) -> Result<Option<Vec<u8>>, LedgerError> {
-        let mut tree = Frontier::new();
-        let mut statement =
-            self.connection.prepare("SELECT number, bytes, root FROM entries ORDER BY number")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (number, bytes, root) = (row.get::<_, i64>(0)?, row.get_ref(1)?, row.get_ref(2)?);
-            let expected = tree.size();
-            if u64::try_from(number) != Ok(expected) {
-                return Err(damaged(format!("entry {expected}"), "it is missing"));
-            }
-            let (Ok(bytes), Ok(root)) = (bytes.as_blob(), root.as_blob()) else {
-                return Err(damaged(format!("entry {number}"), "it is not bytes"));
-            };
-            tree.push(leaf_hash(bytes));
-            let after = position(&tree);
-            if root != after.root.0 {
-                return Err(damaged(
-                    format!("entry {number}"),
-                    "the root over it and all before differs from the stored one",
-                ));
-            }
-            each(expected, bytes, after)?;
-        }
-        drop(rows);
-        drop(statement);
-        let head = self
-            .connection
-            .prepare("SELECT size, root, tag FROM head")?
-            .query_map([], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?))
-            })?
-            .collect::<Result<Vec<_>, _>>()?;
-        let after = position(&tree);
-        let tag = match head.as_slice() {
-            [] if after.size == 0 => None,
-            [] => return Err(damaged("the head", "it is missing")),
-            [(size, root, tag), ..] => {
-                if u64::try_from(*size) != Ok(after.size) {
-                    let last = format!("entry {}", (*size).saturating_sub(1));
-                    return Err(damaged(
-                        last,
-                        format!("the head counts {size} entries, {} are stored", after.size),
-                    ));
-                }
-                if root[..] != after.root.0 {
-                    return Err(damaged("the head", "its root is not the root of the entries"));
-                }
-                Some(tag.clone())
-            }
-        };
+        let (tree, tag) = replay(&self.connection, each)?;
         self.tree = tree;
         Ok(tag)
     }
 
     /// The bytes of at most `at_most` entries (10,000 at the most) from number `from` on.
     pub(crate) fn entries(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, LedgerError> {
-        let Ok(from) = i64::try_from(from) else { return Ok(Vec::new()) };
-        let limit = at_most.min(MAX_PAGE) as i64;
-        let mut statement = self
-            .read()?
-            .prepare_cached("SELECT bytes FROM entries WHERE number >= ?1 ORDER BY number LIMIT ?2")?;
-        let rows = statement.query_map([from, limit], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        page(self.read()?, from, at_most)
     }
 }
 
-fn transact<T>(
-    connection: &mut Connection,
-    tree: &mut Frontier,
-    tag: impl FnOnce(Position) -> Vec<u8>,
-    work: impl FnOnce(&mut Write<'_>) -> Result<T, LedgerError>,
-) -> Result<T, LedgerError> {
+/// The settings that durability hangs on, and the tables of a new file.
+fn prepare(connection: &mut Connection, path: &Path, kind: &Kind) -> Result<(), LedgerError> {
+    connection.busy_timeout(BUSY)?;
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(not_ours(path, kind.name, format!("its journal mode is {mode}")));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // On macOS fsync alone does not reach the platter; elsewhere these change nothing.
+    connection.pragma_update(None, "fullfsync", "ON")?;
+    connection.pragma_update(None, "checkpoint_fullfsync", "ON")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    // What a savepoint keeps to undo itself stays out of the folder of temporary files.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.pragma_update(None, "cell_size_check", "ON")?;
+
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let before = tree.size();
-    let done = work(&mut Write { tx: &tx, tree })?;
-    if tree.size() != before {
-        let head = position(tree);
-        tx.prepare_cached("INSERT OR REPLACE INTO head (one, size, root, tag) VALUES (1, ?1, ?2, ?3)")?
-            .execute(params![sql_int(head.size)?, head.root.0, tag(head)])?;
+    let header = Header::read(&tx)?;
+    if header.is_blank() {
+        chain::begin(&tx, kind)?;
+    } else {
+        header.check(kind)?.map_err(|reason| not_ours(path, kind.name, reason))?;
     }
-    tx.commit()?;
-    Ok(done)
+    Ok(tx.commit()?)
 }
 
-fn position(tree: &Frontier) -> Position {
-    Position { size: tree.size(), root: tree.root() }
+fn commit(connection: &Connection, batch: &Batch, tree: &Frontier) -> Result<(), LedgerError> {
+    if tree.size() != batch.before.size() {
+        let head = position(tree);
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO head (one, size, root, tag) VALUES (1, ?1, ?2, ?3)")?
+            .execute(params![sql_int(head.size)?, head.root.0, batch.tag])?;
+    }
+    Ok(connection.execute_batch("COMMIT")?)
 }
 
 /// SQLite's integers are signed.
@@ -270,14 +257,14 @@ pub(crate) fn hex(digest: &Digest) -> String {
     digest.to_string()
 }
 
-fn not_ours(path: &Path, kind: &Kind, reason: String) -> LedgerError {
-    LedgerError::NotOurs { path: path.to_owned(), kind: kind.name, reason }
+pub(crate) fn not_ours(path: &Path, kind: &'static str, reason: impl Into<String>) -> LedgerError {
+    LedgerError::NotOurs { path: path.to_owned(), kind, reason: reason.into() }
 }
 
 fn named(path: &Path, kind: &Kind, error: rusqlite::Error) -> LedgerError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::InUse(path.to_owned()),
-        Some(ErrorCode::NotADatabase) => not_ours(path, kind, "it is no SQLite file".into()),
+        Some(ErrorCode::NotADatabase) => not_ours(path, kind.name, "it is no SQLite file"),
         _ => error.into(),
     }
 }

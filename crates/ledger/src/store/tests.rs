@@ -6,7 +6,7 @@ use crate::error::Refusal;
 const PLAIN: Kind = Kind { name: "test file", application_id: 7, version: 1, tables: &[] };
 
 #[test]
-fn every_commit_is_synced_and_the_file_is_held_alone() {
+fn every_commit_is_synced_and_others_may_read_beside_it() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = Store::open(&folder.path().join("x.db"), &PLAIN).expect("a new file");
     let setting = |name| {
@@ -16,7 +16,8 @@ fn every_commit_is_synced_and_the_file_is_held_alone() {
     };
     assert_eq!(setting("journal_mode"), r#"Text("wal")"#);
     assert_eq!(setting("synchronous"), "Integer(2)", "FULL");
-    assert_eq!(setting("locking_mode"), r#"Text("exclusive")"#);
+    assert_eq!(setting("locking_mode"), r#"Text("normal")"#, "or readers would be locked out");
+    assert_eq!(setting("temp_store"), "Integer(2)", "MEMORY");
     assert_eq!(setting("secure_delete"), "Integer(1)");
     assert_eq!(setting("trusted_schema"), "Integer(0)");
 }
@@ -28,6 +29,7 @@ fn a_refused_transaction_leaves_nothing_and_a_failed_one_stops_the_store() {
     let mut store = Store::open(&path, &PLAIN).expect("a new file");
     let tag = |_| Vec::new();
     store.write(tag, |write| write.append(b"one")).expect("appends");
+    store.commit().expect("commits");
     let before = store.position();
 
     let refused: Result<(), _> = store.write(tag, |write| {

@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use almoner_federation::PicoRho;
 use almoner_ledger::{LedgerError, NodeLedger, Policy, Position};
@@ -229,6 +231,108 @@ fn a_death_between_reserve_and_charge_answers_nothing_and_keeps_the_reservation(
     us.charge(&ledger, 1, 0).expect("the failed opening took nothing away");
 }
 
+/// In a child: 64 threads reserve for ever; says what was written within a batch, and what the ledger said was
+/// done; dies in the middle of a batch, at the call that the parent names.
+#[test]
+fn child_works_from_many_threads_and_aborts() {
+    let Some(path) = parents_ledger() else { return };
+    let dies_at: u64 = std::env::var("ALMONER_TEST_DIES_AT").expect("a number").parse().expect("a number");
+    let us = Federation::new();
+    let ledger = open(&path, limits()).expect("opens");
+    let (written, start) = (AtomicU64::new(0), Barrier::new(64));
+    std::thread::scope(|scope| {
+        for thread in 0..64 {
+            let (us, ledger, written, start) = (&us, &ledger, &written, &start);
+            scope.spawn(move || {
+                start.wait();
+                for number in (thread..).step_by(64) {
+                    let asked = asked(number, "tax", 10);
+                    let ready = us.ready(&asked);
+                    let stored = ledger.reserve(asked, |position| {
+                        if written.fetch_add(1, Ordering::SeqCst) == dies_at {
+                            std::process::abort();
+                        }
+                        println!("said wrote {} {number}", position.size);
+                        ready(position)
+                    });
+                    stored.expect("fits");
+                    println!("said reserved 0 {number}");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_death_within_a_batch_leaves_none_of_it_and_loses_nothing_that_returned() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for dies_at in [0, 1, 63, 64, 65, 100, 200, 333] {
+        let path = folder.path().join(format!("{dies_at}.db"));
+        let mut command = child("crashes::child_works_from_many_threads_and_aborts", &path);
+        let mut worker = command
+            .env("ALMONER_TEST_DIES_AT", dies_at.to_string())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let (mut wrote, mut reserved) = (vec![], vec![]);
+        for line in lines(&mut worker) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [word, size, number] = words[..] else { panic!("three words: {line}") };
+            let (size, number): (u64, u64) =
+                (size.parse().expect("a size"), number.parse().expect("a number"));
+            match word {
+                "wrote" => wrote.push((size, number)),
+                _ => reserved.push(number),
+            }
+        }
+        assert!(!worker.wait().expect("the child is ours").success(), "it aborted");
+        // Calls are made one after another, each at the next position, and all but the last are said.
+        let expected: Vec<u64> = (2..2 + dies_at).collect();
+        assert_eq!(wrote.iter().map(|(size, _)| *size).collect::<Vec<_>>(), expected);
+
+        let ledger = open(&path, limits()).expect("no stale lock, no damage");
+        let size = ledger.position().expect("position").size;
+        let budget = ledger.budget(&name("tax"), NOW).expect("known");
+        assert_eq!(budget.total.reserved.get(), 10 * (size - 1));
+        // The file holds whole batches: what was written up to some call, and nothing of the calls after it.
+        for (at, number) in wrote {
+            let found = ledger.find(query(number), 0).expect("find");
+            assert_eq!(found.is_some(), at <= size, "{number}, written as entry {at} of {size}");
+            assert!(at <= size || !reserved.contains(&number), "{number} was said to be reserved");
+        }
+        assert!((reserved.len() as u64) < size);
+    }
+}
+
+/// In a child whose files may not grow: 64 threads work until the disk is full.
+#[test]
+fn child_fills_the_disk_from_many_threads() {
+    let Some(path) = parents_ledger() else { return };
+    let us = Federation::new();
+    let ledger = open(&path, limits()).expect("opens");
+    let causes = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..64 {
+            let (us, ledger, causes) = (&us, &ledger, &causes);
+            scope.spawn(move || {
+                for number in (thread..).step_by(64) {
+                    match us.reserve(ledger, asked(number, "tax", 10)) {
+                        Ok(_) => println!("said reserved {number}"),
+                        Err(LedgerError::Stopped) => return,
+                        Err(LedgerError::Store(_)) => {
+                            causes.fetch_add(1, Ordering::SeqCst);
+                            return;
+                        }
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(causes.into_inner(), 1, "one caller met the failure, the others learnt of it");
+    println!("said full");
+}
+
 /// In a child whose files may not grow: works until the disk is full.
 #[test]
 fn child_fills_the_disk() {
@@ -249,33 +353,42 @@ fn child_fills_the_disk() {
     }
 }
 
+/// Runs a test in a child whose files may not grow beyond 200 KiB; returns what it said.
 #[cfg(unix)]
-#[test]
-fn a_full_disk_stops_the_ledger_and_loses_nothing() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = folder.path().join("ledger.db");
-    let plain = child("crashes::child_fills_the_disk", &path);
+fn on_a_small_disk(test: &str, path: &Path) -> Vec<String> {
+    let plain = child(test, path);
     let mut limited = Command::new("sh");
     // Ignoring the signal turns a write beyond the limit into an error, as on a full disk.
     limited
         .args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$@\"", "sh"])
         .arg(plain.get_program())
         .args(plain.get_args())
-        .env("ALMONER_TEST_LEDGER", &path)
+        .env("ALMONER_TEST_LEDGER", path)
         .stdout(Stdio::piped());
     let mut worker = limited.spawn().expect("sh runs");
     let words: Vec<String> = lines(&mut worker).collect();
     assert!(worker.wait().expect("the child is ours").success());
     assert_eq!(words.last().map(String::as_str), Some("full"));
-    let returned = words.len() as u64 - 1;
-    assert!(returned > 3, "the disk held a few");
+    words
+}
 
-    let ledger = open(&path, limits()).expect("reopens once there is room");
-    for number in 1..=returned {
-        assert!(ledger.find(query(number), 0).expect("find").is_some(), "{number} of {returned}");
+#[cfg(unix)]
+#[test]
+fn a_full_disk_stops_the_ledger_and_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for test in ["crashes::child_fills_the_disk", "crashes::child_fills_the_disk_from_many_threads"] {
+        let path = folder.path().join(format!("{}.db", test.len()));
+        let words = on_a_small_disk(test, &path);
+        let returned = words.len() as u64 - 1;
+        assert!(returned > 3, "the disk held a few");
+        let ledger = open(&path, limits()).expect("reopens once there is room");
+        for word in &words[..words.len() - 1] {
+            let number = word.strip_prefix("reserved ").expect("a reservation").parse().expect("a number");
+            assert!(ledger.find(query(number), 0).expect("find").is_some(), "{number} of {returned}");
+        }
+        let budget = ledger.budget(&name("tax"), NOW).expect("known");
+        assert!(budget.total.reserved.get() >= 10 * returned);
     }
-    let budget = ledger.budget(&name("tax"), NOW).expect("known");
-    assert!(budget.total.reserved.get() >= 10 * returned);
 }
 
 #[test]
