@@ -134,6 +134,16 @@ pub enum LedgerError {
         /// What was found instead.
         reason: String,
     },
+    /// SQLite cannot open the file for reading.
+    #[error(
+        "{path} cannot be read: run as the user whose file it is, where its folder can be written, for readers and          the writer share the files -wal and -shm beside it"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
     /// The file contradicts itself.
     #[error(
         "{place} is damaged: {problem}; nothing was changed and nothing will be answered. Keep this file as evidence \

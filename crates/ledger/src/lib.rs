@@ -2,7 +2,7 @@
 //!
 //! Both are one SQLite file (WAL, `synchronous=FULL`) whose entries are canonical bytes and leaves of
 //! an RFC 9162 Merkle tree. Each transition is all or nothing, on the disk before the call returns; callers
-//! that come together share one transaction. One process writes.
+//! that come together share one transaction. One process writes; [`LedgerReader`] reads beside it.
 //! [`NodeLedger`] turns noisy cells into a [`Reservation`] and gives them back only as a [`Charged`]:
 //! there is no way to read them without the charge being durable first (PROTOCOL A.4, E.2).
 //!
@@ -18,6 +18,7 @@ mod error;
 mod group;
 mod node;
 mod node_types;
+mod reader;
 mod registry;
 mod registry_entry;
 mod rounds;
@@ -33,5 +34,6 @@ pub use entry::{
 pub use error::{BookFault, LedgerError, Refusal, Scope};
 pub use node::NodeLedger;
 pub use node_types::{Asked, Charged, Position, Reservation, StoredReady};
+pub use reader::{FileKind, LedgerReader};
 pub use registry::Registry;
 pub use registry_entry::{RegistryEntry, RegistryStep};

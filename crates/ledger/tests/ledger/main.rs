@@ -5,6 +5,7 @@ mod concurrency;
 mod crashes;
 mod entries;
 mod model;
+mod reader;
 mod registry;
 mod support;
 mod tampering;
