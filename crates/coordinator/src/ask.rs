@@ -148,7 +148,9 @@ impl Coordinator {
         if own.checked_add(price).is_none_or(|sum| sum > allowance) {
             return Err(Refusal::BudgetPlanner);
         }
-        if total.checked_add(price).is_none_or(|sum| sum > self.manifest.policy.total_rho) {
+        // Where there are territories, no unit pays for every question, and only nodes know.
+        let counted = self.manifest.territory.is_none();
+        if counted && total.checked_add(price).is_none_or(|sum| sum > self.manifest.policy.total_rho) {
             return Err(Refusal::BudgetTotal);
         }
         Ok(())

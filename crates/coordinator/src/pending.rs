@@ -26,7 +26,7 @@ impl Coordinator {
         }
         .encode_to_vec();
         let (spec_hash, planner, price) = (asked.spec_hash, asked.spec.planner.clone(), asked.plan.price());
-        let attempt = round.context().attempt;
+        let attempt = (round.context().attempt, round.ctx_hash());
         self.with_registry(move |registry| {
             registry.charge(spec_hash, attempt, &planner, price, now_s, &bytes)
         })

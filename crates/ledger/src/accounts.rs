@@ -9,7 +9,7 @@ use crate::registry_entry::{RegistryEntry, RegistryStep};
 
 /// Sums and indices after some entries; begins empty.
 #[derive(Debug, Default)]
-pub(crate) struct Accounts {
+pub struct Accounts {
     total: PicoRho,
     planners: BTreeMap<Name, PicoRho>,
     /// The releases of each family, dearest first and newest first among equals.
@@ -68,7 +68,7 @@ impl Accounts {
     }
 
     /// Takes `entry`, numbered `number`, as the next one, or says what is wrong with it.
-    pub(crate) fn apply(&mut self, number: u64, entry: &RegistryEntry) -> Result<(), &'static str> {
+    pub fn apply(&mut self, number: u64, entry: &RegistryEntry) -> Result<(), &'static str> {
         match self.next(entry.step, entry.spec_hash, &entry.planner, entry.cost, entry.at_s) {
             Ok(Some(expected)) if expected == *entry => {}
             Ok(Some(_)) | Err(Refusal::TooLarge(_)) => {
@@ -85,7 +85,7 @@ impl Accounts {
                 members.insert(rank, (entry.cost, number));
                 self.published.insert(entry.spec_hash, (number, entry.clone()));
             }
-            RegistryStep::Charge { attempt } => {
+            RegistryStep::Charge { attempt, .. } => {
                 self.charged.insert((entry.spec_hash, attempt), entry.clone());
             }
         }
@@ -95,7 +95,7 @@ impl Accounts {
     fn find(&self, step: &RegistryStep, spec_hash: &Digest) -> Option<&RegistryEntry> {
         match step {
             RegistryStep::Publish { .. } => self.published.get(spec_hash).map(|(_, entry)| entry),
-            RegistryStep::Charge { attempt } => self.charged.get(&(*spec_hash, *attempt)),
+            RegistryStep::Charge { attempt, .. } => self.charged.get(&(*spec_hash, *attempt)),
         }
     }
 }

@@ -26,6 +26,7 @@ mod seal;
 mod statement;
 mod store;
 
+pub use accounts::Accounts;
 pub use books::{Account, Books, Budget, Round, RoundPhase};
 pub use entry::{
     Approval, ApprovalEntry, Entry, Limits, Policy, PolicyEntry, RoundEntry, SignedApproval, SignedPolicy,

@@ -68,11 +68,11 @@ impl Registry {
     /// attempt again adds nothing to the sums.
     ///
     /// # Errors
-    /// [`Refusal::Conflict`] when the attempt was recorded with another planner or price.
+    /// [`Refusal::Conflict`] when the attempt was recorded with another context, planner or price.
     pub fn charge(
         &self,
         spec_hash: Digest,
-        attempt: u32,
+        (attempt, context): (u32, Digest),
         planner: &Name,
         cost: PicoRho,
         now_s: u64,
@@ -81,7 +81,7 @@ impl Registry {
         if pending.len() > MAX_RELEASE_BYTES {
             return Err(Refusal::TooLarge("the pending record").into());
         }
-        let step = RegistryStep::Charge { attempt };
+        let step = RegistryStep::Charge { attempt, context };
         let keep = "INSERT OR REPLACE INTO pending (spec_hash, bytes) VALUES (?1, ?2)";
         self.inner.run(|inner| {
             inner.record(step, spec_hash, planner, cost, now_s, |_, write| {

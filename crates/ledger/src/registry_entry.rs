@@ -21,6 +21,8 @@ pub enum RegistryStep {
     Charge {
         /// Which try.
         attempt: u32,
+        /// The context's hash.
+        context: Digest,
     },
 }
 
@@ -45,7 +47,7 @@ pub struct RegistryEntry {
 
 impl RegistryEntry {
     /// The canonical bytes: `LP(label, "PUBLISH", family, release_hash, ...)` or
-    /// `LP(label, "CHARGE", attempt, ...)`, followed by `at_s, spec_hash, planner, cost, spent_total,
+    /// `LP(label, "CHARGE", attempt, ctx_hash, ...)`, followed by `at_s, spec_hash, planner, cost, spent_total,
     /// spent_planner`; integers big-endian, `u64` but for the `u32` attempt.
     pub fn encode(&self) -> Vec<u8> {
         let attempt;
@@ -54,9 +56,9 @@ impl RegistryEntry {
             RegistryStep::Publish { family, release } => {
                 items.extend([b"PUBLISH".as_slice(), &family.0, &release.0])
             }
-            RegistryStep::Charge { attempt: number } => {
+            RegistryStep::Charge { attempt: number, context } => {
                 attempt = number.to_be_bytes();
-                items.extend([b"CHARGE".as_slice(), &attempt]);
+                items.extend([b"CHARGE".as_slice(), &attempt, &context.0]);
             }
         }
         let [at_s, cost, spent_total, spent_planner] =
@@ -74,7 +76,7 @@ impl RegistryEntry {
             "PUBLISH" => {
                 RegistryStep::Publish { family: Digest(reader.array()?), release: Digest(reader.array()?) }
             }
-            "CHARGE" => RegistryStep::Charge { attempt: reader.u32()? },
+            "CHARGE" => RegistryStep::Charge { attempt: reader.u32()?, context: Digest(reader.array()?) },
             _ => return Err(DecodeError::Malformed("unknown type of entry")),
         };
         let entry = RegistryEntry {

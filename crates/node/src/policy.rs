@@ -1,7 +1,7 @@
 //! What the ledger may spend: the manifest's limits and this agency's own, whichever are smaller, for the data officer
 //! to sign.
 
-use almoner_federation::{Digest, Manifest, Role, Territory, lp};
+use almoner_federation::Role;
 use almoner_ledger::{Limits, Policy, TerritoryLimit};
 
 use crate::NodeConfig;
@@ -23,21 +23,10 @@ pub fn policy_of(config: &NodeConfig) -> Policy {
             total,
             planners: planners.collect(),
             period: manifest.policy.period,
-            territory: manifest.territory.as_ref().map(|territory| limit(manifest, territory)),
+            territory: TerritoryLimit::of(manifest),
         },
         rules: String::new(),
         officer: agency.officer_key,
         auditors: if manifest.policy.changes_need_auditor { auditors.collect() } else { Vec::new() },
-    }
-}
-
-fn limit(manifest: &Manifest, territory: &Territory) -> TerritoryLimit {
-    let mut items = vec![b"almoner/1/territories".as_slice(), territory.column.as_bytes()];
-    items.extend(territory.names.iter().map(|name| name.as_bytes()));
-    TerritoryLimit {
-        partition: Digest::of(&lp(&items)),
-        count: territory.names.len() as u32,
-        placements: manifest.placements(),
-        rho: territory.rho,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use almoner_federation::note::KeyName;
 use almoner_federation::{
-    DecodeError, Digest, Name, PeriodLength, PeriodLimit, PicoRho, Reader, Signature, SigningKey,
+    DecodeError, Digest, Manifest, Name, PeriodLength, PeriodLimit, PicoRho, Reader, Signature, SigningKey,
     VerifyingKey, lp,
 };
 
@@ -107,6 +107,21 @@ pub(crate) fn check_bounds(policy: &Policy) -> Result<(), Refusal> {
     match bounds.iter().find(|(holds, _)| !holds) {
         Some((_, what)) => Err(Refusal::TooLarge(what)),
         None => Ok(()),
+    }
+}
+
+impl TerritoryLimit {
+    /// The limit that a manifest sets, if it has territories.
+    pub fn of(manifest: &Manifest) -> Option<Self> {
+        let territory = manifest.territory.as_ref()?;
+        let mut items = vec![b"almoner/1/territories".as_slice(), territory.column.as_bytes()];
+        items.extend(territory.names.iter().map(|name| name.as_bytes()));
+        Some(TerritoryLimit {
+            partition: Digest::of(&lp(&items)),
+            count: territory.names.len() as u32,
+            placements: manifest.placements(),
+            rho: territory.rho,
+        })
     }
 }
 

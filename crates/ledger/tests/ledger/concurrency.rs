@@ -195,16 +195,20 @@ fn a_registry_records_what_many_say_at_once_only_once() {
             scope.spawn(move || {
                 start.wait();
                 for number in 0..40 {
-                    let (spec, text) = (spec(number), format!("answer {number}"));
-                    registry.charge(spec, 0, &name("tax"), cost, NOW, b"round").expect("recorded");
-                    let other = registry.charge(spec, 0, &name("health"), cost, NOW, b"round");
+                    let (shared, text) = (spec(number), format!("answer {number}"));
+                    registry
+                        .charge(shared, (0, spec(100)), &name("tax"), cost, NOW, b"round")
+                        .expect("recorded");
+                    let other = registry.charge(shared, (0, spec(100)), &name("health"), cost, NOW, b"round");
                     assert!(matches!(other, Err(LedgerError::Refused(Refusal::Conflict))));
                     let own = almoner_federation::Digest::of(&(1_000 + thread * 100 + number).to_be_bytes());
-                    registry.charge(own, 0, &name("tax"), cost, NOW, b"round").expect("recorded");
                     registry
-                        .publish(spec, spec, &name("tax"), cost, NOW, text.as_bytes())
+                        .charge(own, (0, spec(100)), &name("tax"), cost, NOW, b"round")
+                        .expect("recorded");
+                    registry
+                        .publish(shared, shared, &name("tax"), cost, NOW, text.as_bytes())
                         .expect("published");
-                    let found = registry.by_spec(&spec).expect("read").expect("published");
+                    let found = registry.by_spec(&shared).expect("read").expect("published");
                     assert_eq!(found, text.as_bytes());
                 }
             });

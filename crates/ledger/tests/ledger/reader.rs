@@ -143,7 +143,9 @@ fn filled(path: &Path) -> Registry {
     let registry = Registry::open(path).expect("a new registry");
     for number in 1..=3 {
         let text = format!("answer {number}");
-        registry.charge(spec(number), 0, &name("tax"), PicoRho::new(1), NOW, b"round").expect("recorded");
+        registry
+            .charge(spec(number), (0, spec(100)), &name("tax"), PicoRho::new(1), NOW, b"round")
+            .expect("recorded");
         registry
             .publish(spec(number), spec(number), &name("tax"), PicoRho::new(1), NOW, text.as_bytes())
             .expect("published");

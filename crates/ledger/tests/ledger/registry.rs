@@ -18,10 +18,10 @@ fn family(number: u64) -> Digest {
 /// Questions 1 and 2, charged and then published in one family; question 2 lost an attempt before.
 fn filled(path: &Path) -> Registry {
     let registry = Registry::open(path).expect("a new registry");
-    registry.charge(spec(1), 0, &name("tax"), pico(10), NOW, b"round one").expect("recorded");
+    registry.charge(spec(1), (0, spec(100)), &name("tax"), pico(10), NOW, b"round one").expect("recorded");
     registry.publish(family(1), spec(1), &name("tax"), pico(10), NOW, b"first answer").expect("published");
-    registry.charge(spec(2), 0, &name("health"), pico(5), NOW, b"lost").expect("recorded");
-    registry.charge(spec(2), 1, &name("health"), pico(5), NOW, b"round two").expect("recorded");
+    registry.charge(spec(2), (0, spec(100)), &name("health"), pico(5), NOW, b"lost").expect("recorded");
+    registry.charge(spec(2), (1, spec(101)), &name("health"), pico(5), NOW, b"round two").expect("recorded");
     registry
         .publish(family(1), spec(2), &name("health"), pico(5), NOW + 1, b"second answer")
         .expect("published");
@@ -53,26 +53,31 @@ fn a_publication_is_found_by_its_family_and_its_question_and_costs_once() {
     check(&registry);
     // Said again after a crash of the coordinator, nothing changes.
     registry.publish(family(1), spec(1), &name("tax"), pico(10), NOW + 9, b"first answer").expect("the same");
-    registry.charge(spec(2), 1, &name("health"), pico(5), NOW + 9, b"round two").expect("the same");
+    registry
+        .charge(spec(2), (1, spec(101)), &name("health"), pico(5), NOW + 9, b"round two")
+        .expect("the same");
     check(&registry);
     for other in [
         registry.publish(family(1), spec(1), &name("tax"), pico(10), NOW, b"another answer"),
         registry.publish(family(2), spec(1), &name("tax"), pico(10), NOW, b"first answer"),
         registry.publish(family(1), spec(1), &name("health"), pico(10), NOW, b"first answer"),
         registry.publish(family(1), spec(1), &name("tax"), pico(11), NOW, b"first answer"),
-        registry.charge(spec(2), 0, &name("health"), pico(6), NOW, b""),
-        registry.charge(spec(2), 0, &name("tax"), pico(5), NOW, b""),
+        registry.charge(spec(2), (0, spec(100)), &name("health"), pico(6), NOW, b""),
+        registry.charge(spec(2), (0, spec(100)), &name("tax"), pico(5), NOW, b""),
+        registry.charge(spec(2), (0, spec(7)), &name("health"), pico(5), NOW, b""),
     ] {
         assert!(matches!(other, Err(LedgerError::Refused(Refusal::Conflict))));
     }
     check(&registry);
-    let huge = registry.charge(spec(9), 0, &name("tax"), pico(u64::MAX), NOW, b"");
+    let huge = registry.charge(spec(9), (0, spec(100)), &name("tax"), pico(u64::MAX), NOW, b"");
     assert!(matches!(huge, Err(LedgerError::Refused(Refusal::TooLarge(_)))));
     assert!(matches!(Registry::open(&path), Err(LedgerError::InUse(_))));
     drop(registry);
     let registry = Registry::open(&path).expect("reopens");
     check(&registry);
-    registry.charge(spec(2), 2, &name("health"), pico(5), NOW, b"").expect("another attempt costs again");
+    registry
+        .charge(spec(2), (2, spec(102)), &name("health"), pico(5), NOW, b"")
+        .expect("another attempt costs again");
     assert_eq!(registry.spent_total().expect("read"), pico(25));
     // Of two that cost the same, the newer serves.
     registry.publish(family(1), spec(7), &name("tax"), pico(10), NOW, b"third answer").expect("published");
@@ -90,7 +95,7 @@ fn the_entries_are_the_leaves_of_the_tree() {
     let listed = registry.list(0, usize::MAX).expect("list");
     assert_eq!(listed.iter().map(RegistryEntry::encode).collect::<Vec<_>>(), entries);
     let release = Digest::of(b"first answer");
-    assert_eq!(listed[0].step, RegistryStep::Charge { attempt: 0 });
+    assert_eq!(listed[0].step, RegistryStep::Charge { attempt: 0, context: spec(100) });
     assert_eq!(listed[1].step, RegistryStep::Publish { family: family(1), release });
     assert_eq!((listed[1].at_s, listed[1].spec_hash, &listed[1].planner), (NOW, spec(1), &name("tax")));
     assert_eq!((listed[1].cost, listed[1].spent_total), (pico(10), pico(10)), "shown, not charged again");
@@ -110,8 +115,10 @@ fn a_round_that_was_charged_is_kept_until_its_question_is_published() {
     let (path, copy) = (folder.path().join("registry.db"), folder.path().join("copy.db"));
     let registry = filled(&path);
     assert_eq!(registry.pending(&spec(1)).expect("read"), None, "the publication ended it");
-    registry.charge(spec(3), 0, &name("tax"), pico(1), NOW, b"first attempt").expect("recorded");
-    registry.charge(spec(3), 1, &name("tax"), pico(1), NOW, b"second attempt").expect("recorded");
+    registry.charge(spec(3), (0, spec(100)), &name("tax"), pico(1), NOW, b"first attempt").expect("recorded");
+    registry
+        .charge(spec(3), (1, spec(101)), &name("tax"), pico(1), NOW, b"second attempt")
+        .expect("recorded");
     snapshot(&path, &copy);
     drop(registry);
 
