@@ -4,7 +4,7 @@ use almoner_federation::checkpoint::{
     Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, UnverifiedCheckpoint,
 };
 use almoner_federation::note::{KeyKind, KeyName, Note, NoteError, NoteSignature, Vkey};
-use almoner_federation::{Digest, VerifyingKey};
+use almoner_federation::{Digest, Signature, VerifyingKey};
 use signed_note::{StandardVerifier, Verifier};
 
 use crate::support::{key, name};
@@ -155,5 +155,15 @@ fn time_ends_before_two_to_the_63() {
     for late in [last + 1, u64::MAX] {
         let refused = checkpoint.cosign(&witness(2).0, &key(2), late);
         assert_eq!(refused, Err(CheckpointError::Cosignature));
+
+        // Nor does such a time count that a known key really signed.
+        let message = format!("cosignature/v1\ntime {late}\n{}", checkpoint.checkpoint());
+        let key_id = KeyKind::Cosignature.key_id(&witness(2).0, &witness(2).1);
+        let Signature(signature) = key(2).sign(message.as_bytes());
+        let bytes = [key_id.to_be_bytes().as_slice(), &late.to_be_bytes(), &signature].concat();
+        let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, bytes);
+        let line: NoteSignature = format!("— {} {encoded}", witness(2).0).parse().expect("a line");
+        assert_eq!(Cosignature::try_from(&line), Err(CheckpointError::Cosignature));
+        assert!(with_lines(&checkpoint, &[line]).cosigners(&[witness(2)]).is_err());
     }
 }
