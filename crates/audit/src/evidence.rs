@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use almoner_api::{signed, to_signed, v1};
-use almoner_federation::{Digest, Manifest, NodeId};
+use almoner_federation::{Digest, Manifest, NodeId, lp};
 use almoner_query::{Plan, Spec, plan};
 use almoner_secure_sum::{Context, Masked, Output, Question, Ready, Releasing, Ring, Roster};
 use thiserror::Error;
@@ -178,6 +178,11 @@ fn read_output(roster: &Roster, node: NodeId, output: &v1::Signed) -> Result<Out
     let member = roster.member(node).ok_or(EvidenceError::Round)?;
     let output = to_signed::<Output>(output.clone()).map_err(|_| EvidenceError::Malformed("output"))?;
     Ok(output.verify(&member.signing_key).map_err(|_| EvidenceError::Signature("output"))?.into_message())
+}
+
+/// What questions that may answer each other have in common, whoever asks and whatever they pay.
+pub fn family_of(manifest: &Manifest, plan: &Plan) -> Digest {
+    Digest::of(&lp(&[b"almoner/1/family", &manifest.hash().0, &plan.family().0]))
 }
 
 /// What every READY of one attempt must agree with.

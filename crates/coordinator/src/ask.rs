@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use almoner_api::v1::progress::Step;
 use almoner_api::{Refusal, signed, v1};
-use almoner_federation::{Digest, Name, NodeId, lp};
+use almoner_audit::family_of;
+use almoner_federation::{Digest, Manifest, Name, NodeId};
 use almoner_query::{Plan, Spec, plan};
 use almoner_secure_sum::Releasing;
 use prost::Message;
@@ -122,7 +123,7 @@ impl Coordinator {
         if let Some(bytes) = own {
             return Ok(Some(release(&bytes)?));
         }
-        let family = asked.family();
+        let family = asked.family(&self.manifest);
         let candidates = if fresh { 0 } else { MAX_CANDIDATES };
         for rank in 0..candidates {
             let found = self.with_registry(move |registry| registry.in_family(&family, rank)).await?;
@@ -165,7 +166,7 @@ fn release(bytes: &[u8]) -> Result<v1::Release, Refusal> {
 
 impl Asked {
     /// What questions that may answer each other have in common, whoever asks and whatever they pay.
-    pub(crate) fn family(&self) -> Digest {
-        Digest::of(&lp(&[b"almoner/1/family", &self.spec.manifest_hash.0, &self.plan.family().0]))
+    pub(crate) fn family(&self, manifest: &Manifest) -> Digest {
+        family_of(manifest, &self.plan)
     }
 }

@@ -43,7 +43,7 @@ impl Coordinator {
         };
         let evidence = v1::Evidence { release: Some(release), masked };
         let bytes = evidence.encode_to_vec();
-        let (family, spec_hash) = (asked.family(), asked.spec_hash);
+        let (family, spec_hash) = (asked.family(&self.manifest), asked.spec_hash);
         let (planner, price) = (asked.spec.planner, asked.plan.price());
         self.with_registry(move |registry| {
             registry.publish(family, spec_hash, &planner, price, published_at_s, &bytes)

@@ -1,0 +1,161 @@
+//! One log's entries against its signature, and against everything that anybody was ever shown of it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::ControlFlow;
+
+use almoner_federation::checkpoint::{Checkpoint, SignedCheckpoint, UnverifiedCheckpoint};
+use almoner_federation::merkle::{Frontier, leaf_hash};
+use almoner_federation::note::KeyName;
+use almoner_federation::{Digest, VerifyingKey};
+use almoner_ledger::Position;
+
+use crate::finding::{Code, Finding};
+use crate::mirror::{LogFolder, ReadEntry};
+
+/// Positions that a log has signed, by size: the roots, and who was shown each.
+#[derive(Debug, Default)]
+pub(crate) struct Shown(BTreeMap<u64, Vec<(Digest, String)>>);
+
+impl Shown {
+    /// Somebody was shown this position.
+    pub(crate) fn add(&mut self, size: u64, root: Digest, by: impl FnOnce() -> String) {
+        let roots = self.0.entry(size).or_default();
+        if roots.iter().all(|(known, _)| *known != root) {
+            roots.push((root, by()));
+        }
+    }
+
+    /// How many different positions.
+    pub(crate) fn len(&self) -> usize {
+        self.0.values().map(Vec::len).sum()
+    }
+}
+
+/// Under which name and with which keys a log signs: the same party may have had others under older manifests.
+pub(crate) struct Signer<'a> {
+    pub(crate) log: &'a str,
+    pub(crate) origin: KeyName,
+    pub(crate) keys: Vec<VerifyingKey>,
+}
+
+impl Signer<'_> {
+    /// The note as this log's, if one of its keys signed it.
+    pub(crate) fn verify(&self, note: &str) -> Option<SignedCheckpoint> {
+        let parsed = UnverifiedCheckpoint::parse(note).ok()?;
+        self.keys.iter().find_map(|key| parsed.clone().verify(&self.origin, key).ok())
+    }
+
+    /// The newest note of its folder, or a finding.
+    pub(crate) fn newest(
+        &self,
+        folder: &LogFolder,
+        findings: &mut Vec<Finding>,
+    ) -> io::Result<Option<SignedCheckpoint>> {
+        let Some(note) = folder.checkpoint()? else {
+            findings.push(Finding::new(Code::Unsigned, self.log, "there is no checkpoint of it"));
+            return Ok(None);
+        };
+        let signed = self.verify(&note);
+        if signed.is_none() {
+            let text = format!("its checkpoint is not signed by {} under a key in the manifest", self.origin);
+            findings.push(Finding::new(Code::Unsigned, self.log, text));
+        }
+        Ok(signed)
+    }
+}
+
+/// Reads all entries under `checkpoint`, gives each to `each` with the tree that ends with it, and compares the tree with
+/// everything shown. One finding for each kind of trouble, at the first entry where it shows.
+pub(crate) fn read(
+    folder: &LogFolder,
+    log: &str,
+    checkpoint: &Checkpoint,
+    shown: &Shown,
+    findings: &mut Vec<Finding>,
+    mut each: impl FnMut(u64, &[u8], Position),
+) -> io::Result<()> {
+    let mut tree = Frontier::new();
+    let mut compared = Compared::default();
+    compared.at(0, tree.root(), shown);
+    let mut changed: Option<u64> = None;
+    let read = folder.entries(checkpoint.size, |number, entry, tile| {
+        let leaf = leaf_hash(entry);
+        if tile.is_some_and(|hash| hash != leaf) {
+            changed.get_or_insert(number);
+        }
+        tree.push(leaf);
+        let root = tree.root();
+        each(number, entry, Position { size: number + 1, root });
+        compared.at(number + 1, root, shown);
+        ControlFlow::Continue(())
+    })?;
+    if let ReadEntry::Until(number) = read {
+        let text =
+            format!("its checkpoint counts {} entries, but from here on they are missing", checkpoint.size);
+        findings.push(Finding::new(Code::Missing, log, text).at(number));
+    } else if tree.root() != checkpoint.root {
+        // The hash tiles tell which entry is not the one that was hashed; without them, the positions around it.
+        let finding = match changed {
+            Some(number) => {
+                let text = "this entry is not the one that was hashed into the signed tree";
+                Finding::new(Code::Root, log, text).at(number)
+            }
+            None => {
+                let text = format!(
+                    "the entries do not lead to the signed root; the first that was changed, dropped, moved or inserted \
+                     is one of {} to {}",
+                    compared.agreed,
+                    compared.differed.as_ref().map_or(checkpoint.size, |(size, _)| *size).saturating_sub(1)
+                );
+                Finding::new(Code::Root, log, text).at(compared.agreed)
+            }
+        };
+        findings.push(finding);
+    } else if let Some((size, by)) = &compared.differed {
+        let text = format!(
+            "it signed another tree of {size} entries, which {by} shows: two histories that agree on the first {}; \
+             {} shown positions differ",
+            compared.agreed, compared.different
+        );
+        findings.push(Finding::new(Code::Fork, log, text).at(compared.agreed));
+    }
+    // Beyond the end: what was signed for entries that are gone.
+    if let Some((size, roots)) = shown.0.last_key_value().filter(|(size, _)| **size > checkpoint.size) {
+        let by = roots.first().map_or("", |(_, by)| by.as_str());
+        let text = format!(
+            "it signed a tree of {size} entries, which {by} shows, but has only {} now: it was set back",
+            checkpoint.size
+        );
+        findings.push(Finding::new(Code::Rollback, log, text).at(checkpoint.size));
+    }
+    Ok(())
+}
+
+/// How the entries agree with what was shown.
+#[derive(Default)]
+struct Compared {
+    /// The largest size up to which all agrees.
+    agreed: u64,
+    /// The smallest at which something differs, and who was shown that.
+    differed: Option<(u64, String)>,
+    different: usize,
+}
+
+impl Compared {
+    fn at(&mut self, size: u64, root: Digest, shown: &Shown) {
+        let Some(roots) = shown.0.get(&size) else { return };
+        for (other, by) in roots {
+            if *other == root {
+                if self.differed.is_none() {
+                    self.agreed = size;
+                }
+            } else {
+                self.different += 1;
+                if self.differed.is_none() {
+                    self.differed = Some((size, by.clone()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! One agency's ledger: its tree, its arithmetic, its prices, and the releases that it took part in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use almoner_federation::checkpoint::Checkpoint;
+use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho, QueryId};
+use almoner_ledger::{Books, Entry, PolicyEntry, RoundEntry, RoundPhase, Step, Touched};
+
+use super::log::{self, Shown};
+use super::policy;
+use super::questions::{Known, Questions};
+use crate::finding::{Code, Finding};
+use crate::mirror::LogFolder;
+
+/// Most findings of one kind that are listed for a log, and most points of its charges over time.
+const MAX_LISTED: usize = 1_000;
+const MAX_POINTS: usize = 2_000;
+
+/// A release in which an agency took part. Takes 220 bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Use {
+    /// The registry's entry that published it.
+    pub(crate) number: u64,
+    pub(crate) spec_hash: Digest,
+    pub(crate) query: QueryId,
+    pub(crate) attempt: u32,
+    pub(crate) context: Digest,
+    /// The ledger positions in READY, in the receipt, and in the cosigned checkpoint.
+    pub(crate) ready: (u64, Digest),
+    pub(crate) receipt: (u64, Digest),
+    pub(crate) note: Option<(u64, Digest)>,
+}
+
+/// What one ledger says.
+#[derive(Debug)]
+pub(crate) struct NodeChecked {
+    pub(crate) books: Books,
+    pub(crate) charges: u64,
+    pub(crate) charged_rho: PicoRho,
+    /// Of rounds that were charged and never published.
+    pub(crate) lost: u64,
+    pub(crate) priced: u64,
+    /// RESERVE entries whose question is nowhere to be found.
+    pub(crate) unknown_questions: u64,
+    pub(crate) unknown_manifests: u64,
+    /// Seconds and what any unit had lost then, at most; at most 2,000 points.
+    pub(crate) spent: Vec<(u64, PicoRho)>,
+    pub(crate) policies: Vec<PolicyEntry>,
+}
+
+/// What a ledger is compared with.
+pub(crate) struct Against<'a> {
+    pub(crate) agency: &'a Name,
+    pub(crate) node: NodeId,
+    pub(crate) manifests: &'a BTreeMap<Digest, Manifest>,
+    pub(crate) questions: &'a Questions<'a>,
+    /// The contexts that the registry knows; `None` where there is no registry to compare with.
+    pub(crate) contexts: Option<&'a HashMap<(Digest, u32), Digest>>,
+    pub(crate) uses: &'a [Use],
+}
+
+/// Checks the ledger in `folder` under `checkpoint`.
+pub(crate) fn check_node(
+    folder: &LogFolder,
+    checkpoint: &Checkpoint,
+    shown: &Shown,
+    against: &Against<'_>,
+    findings: &mut Vec<Finding>,
+) -> io::Result<NodeChecked> {
+    let mut reading = Reading {
+        against,
+        found: Vec::new(),
+        faulty: false,
+        checked: NodeChecked {
+            books: Books::new(),
+            charges: 0,
+            charged_rho: PicoRho::ZERO,
+            lost: 0,
+            priced: 0,
+            unknown_questions: 0,
+            unknown_manifests: 0,
+            spent: Vec::new(),
+            policies: Vec::new(),
+        },
+    };
+    log::read(folder, against.agency.as_str(), checkpoint, shown, findings, |number, bytes, after| {
+        match Entry::decode(bytes) {
+            Err(error) => {
+                reading.find(Finding::new(Code::Entry, reading.log(), error.to_string()).at(number))
+            }
+            Ok(entry) => {
+                // After one entry that does not fit, all others seem wrong: the first is the one to look at.
+                if !reading.faulty
+                    && let Err(fault) = reading.checked.books.apply(&entry, after)
+                {
+                    reading.faulty = true;
+                    reading.find(Finding::new(Code::Books, reading.log(), fault.to_string()).at(number));
+                }
+                match &entry {
+                    Entry::Policy(entry) => reading.policy(number, entry),
+                    Entry::Approval(_) => {}
+                    Entry::Round(entry) => reading.round(number, entry),
+                }
+            }
+        }
+    })?;
+    // Books that stopped at a fault know nothing of what came after it.
+    if !reading.faulty {
+        reading.releases();
+    }
+    reading.lost();
+    let Reading { found, checked, .. } = reading;
+    let more = found.len().saturating_sub(MAX_LISTED);
+    findings.extend(found.into_iter().take(MAX_LISTED));
+    if more > 0 {
+        let text = format!("and {more} more of this ledger");
+        findings.push(Finding::new(Code::Books, against.agency.as_str(), text));
+    }
+    Ok(checked)
+}
+
+struct Reading<'a> {
+    against: &'a Against<'a>,
+    found: Vec<Finding>,
+    faulty: bool,
+    checked: NodeChecked,
+}
+
+impl<'a> Reading<'a> {
+    fn log(&self) -> &'a str {
+        self.against.agency.as_str()
+    }
+
+    fn find(&mut self, finding: Finding) {
+        self.found.push(finding);
+    }
+
+    fn policy(&mut self, number: u64, entry: &PolicyEntry) {
+        let policy = &entry.signed.policy;
+        match self.against.manifests.get(&policy.manifest_hash) {
+            None => self.checked.unknown_manifests += 1,
+            Some(manifest) => {
+                let agency = manifest.agency(self.against.node);
+                let faults = match agency.filter(|agency| agency.name == *self.against.agency) {
+                    Some(agency) => policy::faults(policy, manifest, agency),
+                    None => vec!["its manifest has no such agency".into()],
+                };
+                for fault in faults {
+                    self.find(Finding::new(Code::Policy, self.log(), fault).at(number));
+                }
+            }
+        }
+        self.checked.policies.push(entry.clone());
+    }
+
+    fn round(&mut self, number: u64, entry: &RoundEntry) {
+        match &entry.step {
+            Step::Reserve { touched, approval } => match self.against.questions.get(&entry.spec_hash) {
+                None => self.checked.unknown_questions += 1,
+                Some(known) => self.reserve(number, entry, known, touched, approval.as_ref()),
+            },
+            Step::Charge { context } => {
+                self.checked.charges += 1;
+                self.checked.charged_rho =
+                    self.checked.charged_rho.checked_add(entry.cost).unwrap_or(PicoRho::new(u64::MAX));
+                self.checked.spent.push((entry.at_s, entry.charged_total));
+                if self.checked.spent.len() > MAX_POINTS {
+                    // Every second point; the last one, which is the present, stays.
+                    let last = self.checked.spent.len() - 1;
+                    let mut place = 0;
+                    self.checked.spent.retain(|_| {
+                        place += 1;
+                        place % 2 == 0 || place - 1 == last
+                    });
+                }
+                let Some(contexts) = self.against.contexts else { return };
+                let finding = match contexts.get(&(entry.spec_hash, entry.attempt)) {
+                    Some(known) if known == context => return,
+                    Some(_) => {
+                        let text = format!(
+                            "attempt {} was charged under another context than the registry's",
+                            entry.attempt
+                        );
+                        Finding::new(Code::TwoContexts, self.log(), text)
+                    }
+                    None => {
+                        let text = format!(
+                            "attempt {} was charged, and the registry does not know the round",
+                            entry.attempt
+                        );
+                        Finding::new(Code::Omitted, self.log(), text)
+                    }
+                };
+                self.find(finding.at(number).about(entry.spec_hash));
+            }
+            Step::Expire | Step::Abort => {}
+        }
+    }
+
+    fn reserve(
+        &mut self,
+        number: u64,
+        entry: &RoundEntry,
+        known: &Known,
+        touched: &Touched,
+        approval: Option<&Digest>,
+    ) {
+        let log = self.log();
+        let here = |code, text: String| Finding::new(code, log, text).at(number).about(entry.spec_hash);
+        let mut found = Vec::new();
+        if (known.query, &known.planner) != (entry.query, &entry.planner) {
+            found.push(here(
+                Code::Question,
+                "the question has another number or planner than the entry".into(),
+            ));
+        }
+        let manifest = self.checked.books.policy().map(|policy| policy.manifest_hash);
+        if manifest.is_some_and(|hash| hash != known.manifest_hash) {
+            found.push(here(
+                Code::Question,
+                "the question was asked under another manifest than the policy in force".into(),
+            ));
+        }
+        match &known.planned {
+            None => found.push(here(Code::Price, "the question has no such plan under its manifest".into())),
+            Some(planned) if planned.price != entry.cost => {
+                let text = format!("the price is {}, but the question costs {}", entry.cost, planned.price);
+                found.push(here(Code::Price, text));
+            }
+            Some(planned) if planned.touched != *touched => {
+                let text = "the entry counts for other territories than the question touches";
+                found.push(here(Code::Territories, text.into()));
+            }
+            Some(_) => self.checked.priced += 1,
+        }
+        if approval.is_some_and(|question| *question != known.question) {
+            found.push(here(Code::Approval, "the approval was given to another question".into()));
+        }
+        self.found.extend(found);
+    }
+
+    /// Every release in which the agency took part has its charge, where the receipt says.
+    fn releases(&mut self) {
+        let mut found = Vec::new();
+        for used in self.against.uses {
+            let here = |code, text: String| Finding::new(code, self.log(), text).about(used.spec_hash);
+            let round = self.checked.books.round(used.query, used.attempt);
+            let Some(round) = round.filter(|round| round.spec_hash == used.spec_hash) else {
+                let text = format!(
+                    "release {} of the registry has this agency's answer, which its ledger never reserved",
+                    used.number
+                );
+                found.push(here(Code::Unlogged, text));
+                continue;
+            };
+            let RoundPhase::Charged { context, position } = round.phase else {
+                let text = format!(
+                    "release {} of the registry has this agency's answer, which its ledger never charged",
+                    used.number
+                );
+                found.push(here(Code::Unlogged, text).at(round.reserved_by));
+                continue;
+            };
+            let charged_by = position.size - 1;
+            if context != used.context {
+                let text = format!(
+                    "it was charged under another context than release {} of the registry was published",
+                    used.number
+                );
+                found.push(here(Code::TwoContexts, text).at(charged_by));
+            }
+            if used.receipt.0 != position.size {
+                let text = format!(
+                    "the receipt in release {} of the registry says that entry {} is the charge; it is this one",
+                    used.number,
+                    used.receipt.0.saturating_sub(1)
+                );
+                found.push(here(Code::Order, text).at(charged_by));
+            }
+            if used.ready.0 != round.reserved_by + 1 {
+                let text = format!(
+                    "READY in release {} of the registry says that entry {} is the reservation; it is this one",
+                    used.number,
+                    used.ready.0.saturating_sub(1)
+                );
+                found.push(here(Code::Order, text).at(round.reserved_by));
+            }
+        }
+        self.found.extend(found);
+    }
+
+    fn lost(&mut self) {
+        let published = self.against.uses.len() as u64;
+        self.checked.lost = self.checked.charges.saturating_sub(published);
+    }
+}

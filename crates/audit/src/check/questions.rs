@@ -1,0 +1,64 @@
+//! Every question that an audit came across, checked once.
+
+use std::collections::{BTreeMap, HashMap};
+
+use almoner_federation::{Digest, Manifest, Name, QueryId, Signature};
+use almoner_query::Spec;
+
+use super::plans::{Planned, Plans};
+
+/// What is known of a question that its planner signed. Takes about 300 bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) query: QueryId,
+    pub(crate) planner: Name,
+    pub(crate) manifest_hash: Digest,
+    /// What an officer would approve.
+    pub(crate) question: Digest,
+    /// The auditor's own plan; `None` when there is none under the manifest that it names.
+    pub(crate) planned: Option<Planned>,
+}
+
+/// Questions by the hash of their bytes.
+pub(crate) struct Questions<'a> {
+    manifests: &'a BTreeMap<Digest, Manifest>,
+    plans: Plans<'a>,
+    known: HashMap<Digest, Known>,
+}
+
+impl<'a> Questions<'a> {
+    pub(crate) fn new(manifests: &'a BTreeMap<Digest, Manifest>) -> Self {
+        Questions { manifests, plans: Plans::new(manifests), known: HashMap::new() }
+    }
+
+    pub(crate) fn get(&self, spec_hash: &Digest) -> Option<&Known> {
+        self.known.get(spec_hash)
+    }
+
+    /// How many are known.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// Takes a question, if it is one that a planner of its manifest signed.
+    pub(crate) fn add(&mut self, body: &[u8], signature: &Signature) -> Result<(), &'static str> {
+        let spec_hash = Digest::of(body);
+        if self.known.contains_key(&spec_hash) {
+            return Ok(());
+        }
+        let spec = Spec::decode(body).map_err(|_| "it is no question")?;
+        let manifest = self.manifests.get(&spec.manifest_hash).ok_or("its manifest is not here")?;
+        let planner = manifest.planner(&spec.planner).ok_or("its planner is not in the manifest")?;
+        planner.signing_key.verify(body, signature).map_err(|_| "its planner did not sign it")?;
+        let planned = self.plans.of(&spec).filter(|planned| planned.hash == spec.plan_hash);
+        let known = Known {
+            query: spec.query_id,
+            manifest_hash: spec.manifest_hash,
+            question: spec.question(),
+            planner: spec.planner,
+            planned,
+        };
+        self.known.insert(spec_hash, known);
+        Ok(())
+    }
+}

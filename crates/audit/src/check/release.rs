@@ -1,0 +1,227 @@
+//! Each published release by itself, several at a time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use almoner_api::v1;
+use almoner_federation::checkpoint::UnverifiedCheckpoint;
+use almoner_federation::{Digest, Manifest, NodeId};
+use almoner_query::Spec;
+use almoner_secure_sum::Ring;
+use prost::Message;
+
+use super::node::Use;
+use super::registry::{Published, REGISTRY, Rounds};
+use super::uniform::Uniform;
+use crate::finding::{Code, Finding};
+use crate::mirror::Mirror;
+use crate::{EvidenceError, VerifiedRelease, family_of, verify_evidence, verify_release};
+
+/// A release that proves itself. Takes about a kilobyte, and the length of its SQL and purpose.
+#[derive(Debug, Clone)]
+pub(crate) struct Released {
+    pub(crate) number: u64,
+    pub(crate) at_s: u64,
+    pub(crate) spec: Spec,
+    pub(crate) participants: u32,
+    pub(crate) attempt: u32,
+    pub(crate) plan: Described,
+}
+
+/// What a dossier says of a plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Described {
+    pub(crate) mechanism: String,
+    pub(crate) price: almoner_federation::PicoRho,
+}
+
+/// All releases, and what each agency's ledger must hold because of them.
+#[derive(Debug, Default)]
+pub(crate) struct Releases {
+    pub(crate) released: Vec<Released>,
+    pub(crate) uses: BTreeMap<NodeId, Vec<Use>>,
+    /// The signed questions, by hash.
+    pub(crate) asked: HashMap<Digest, v1::Signed>,
+    pub(crate) summed: u64,
+    pub(crate) unsummed: u64,
+    pub(crate) uniform: BTreeMap<NodeId, Uniform>,
+}
+
+/// Verifies every release that the registry names, on as many threads as there are processors.
+pub(crate) fn check_releases(
+    mirror: &Mirror,
+    manifests: &BTreeMap<Digest, Manifest>,
+    rounds: &Rounds,
+    findings: &mut Vec<Finding>,
+) -> io::Result<Releases> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new((Releases::default(), Vec::new(), None)));
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    let work = || {
+        while let Some(published) = rounds.published.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let outcome = one(mirror, manifests, rounds, published);
+            let mut done = done.lock().expect("no thread panics while it holds the results");
+            match outcome {
+                Ok(Ok(checked)) => done.0.add(published, *checked),
+                Ok(Err(finding)) => done.1.push(finding),
+                Err(error) => done.2 = Some(error),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    let (mut releases, mut found, failed) =
+        done.into_inner().expect("no thread panicked while it held the results");
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    found.sort_by_key(|finding: &Finding| finding.entry);
+    releases.released.sort_by_key(|release| release.number);
+    for (node, uniform) in releases.uniform.iter().filter(|(_, uniform)| !uniform.holds()) {
+        let text = format!(
+            "of its {} masked words more begin with 16 equal bits than uniform ones do (false alarm below 1e-9): it did \
+             not mask",
+            uniform.words()
+        );
+        found.push(Finding::new(Code::Uniform, &format!("node {node}"), text));
+    }
+    findings.extend(found);
+    Ok(releases)
+}
+
+/// A verified release on its way into the results.
+struct Checked {
+    verified: VerifiedRelease,
+    asked: v1::Signed,
+    uses: Vec<(NodeId, Use)>,
+    uniform: Vec<(NodeId, Uniform)>,
+    summed: bool,
+}
+
+fn one(
+    mirror: &Mirror,
+    manifests: &BTreeMap<Digest, Manifest>,
+    rounds: &Rounds,
+    published: &Published,
+) -> io::Result<Result<Box<Checked>, Finding>> {
+    let finding = |code, text: String| {
+        Ok(Err(Finding::new(code, REGISTRY, text).at(published.number).about(published.spec_hash)))
+    };
+    let Some(bytes) = mirror.release(published.number)? else {
+        return finding(Code::Evidence, "the release's evidence is missing".into());
+    };
+    if Digest::of(&bytes) != published.release {
+        return finding(Code::Evidence, "the evidence is not what the entry names by its hash".into());
+    }
+    let evidence = v1::Evidence::decode(bytes.as_slice());
+    let Ok(v1::Evidence { release: Some(release), masked }) = evidence else {
+        return finding(Code::Evidence, "the evidence is malformed".into());
+    };
+    let asked = release.spec.clone().unwrap_or_default();
+    let Ok(spec) = Spec::decode(&asked.body) else {
+        return finding(Code::Release, "its question is malformed".into());
+    };
+    let Some(manifest) = manifests.get(&spec.manifest_hash) else {
+        let text = format!("it was asked under manifest {}, which is not here", spec.manifest_hash);
+        return finding(Code::Release, text);
+    };
+    // Vectors that are too large to keep are replaced by nothing; their hashes are signed.
+    let summed = !masked.is_empty();
+    let evidence = v1::Evidence { release: Some(release), masked };
+    let verified = if summed {
+        verify_evidence(manifest, &evidence)
+    } else {
+        verify_release(manifest, evidence.release.as_ref().expect("put there above"))
+    };
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(error @ EvidenceError::Sum) => return finding(Code::Sum, error.to_string()),
+        Err(error) => return finding(Code::Release, error.to_string()),
+    };
+    let price = verified.plan.price();
+    let said = (published.spec_hash, &published.planner, published.cost, published.family);
+    if said != (verified.spec_hash, &verified.spec.planner, price, family_of(manifest, &verified.plan)) {
+        let text = format!(
+            "the entry states question, planner, price ({}) or family otherwise than the release does, whose price is {price}",
+            published.cost
+        );
+        return finding(Code::Evidence, text);
+    }
+    match rounds.contexts.get(&(verified.spec_hash, verified.attempt)) {
+        Some(context) if *context == verified.context => {}
+        Some(_) => {
+            return finding(
+                Code::TwoContexts,
+                "the round was begun under another context than it was published".into(),
+            );
+        }
+        None => return finding(Code::Omitted, "no CHARGE entry began this round".into()),
+    }
+    let release = evidence.release.as_ref().expect("put there above");
+    let notes = release.checkpoints.iter().map(|note| {
+        let parsed = UnverifiedCheckpoint::parse(note).ok()?;
+        Some((parsed.claimed().size, parsed.claimed().root))
+    });
+    let uses = verified.participants.iter().zip(&verified.readies).zip(&verified.receipts).zip(notes);
+    let uses = uses
+        .map(|(((node, ready), receipt), note)| {
+            let here = Use {
+                number: published.number,
+                spec_hash: verified.spec_hash,
+                query: verified.spec.query_id,
+                attempt: verified.attempt,
+                context: verified.context,
+                ready: (ready.ledger_size, ready.ledger_root),
+                receipt: (receipt.ledger_size, receipt.ledger_root),
+                note,
+            };
+            (*node, here)
+        })
+        .collect();
+    let uniform = if verified.ring == Ring::Z64 {
+        let counted = verified.participants.iter().zip(&evidence.masked).map(|(node, vector)| {
+            let mut uniform = Uniform::default();
+            uniform.add(verified.ring, &vector.values);
+            (*node, uniform)
+        });
+        counted.collect()
+    } else {
+        Vec::new()
+    };
+    Ok(Ok(Box::new(Checked { verified, asked, uses, uniform, summed })))
+}
+
+impl Releases {
+    fn add(&mut self, published: &Published, checked: Checked) {
+        let Checked { verified, asked, uses, uniform, summed } = checked;
+        for (node, used) in uses {
+            self.uses.entry(node).or_default().push(used);
+        }
+        for (node, counted) in uniform {
+            self.uniform.entry(node).or_default().join(counted);
+        }
+        *(if summed { &mut self.summed } else { &mut self.unsummed }) += 1;
+        self.asked.insert(verified.spec_hash, asked);
+        self.released.push(Released {
+            number: published.number,
+            at_s: published.at_s,
+            participants: verified.participants.len() as u32,
+            attempt: verified.attempt,
+            plan: Described { mechanism: mechanism(&verified), price: verified.plan.price() },
+            spec: verified.spec,
+        });
+    }
+}
+
+fn mechanism(verified: &VerifiedRelease) -> String {
+    let sketches = verified.plan.sketches().len();
+    if sketches > 0 {
+        return format!("{sketches} sketches of randomised bits");
+    }
+    let sigmas: Vec<String> = verified.plan.blocks().iter().map(|block| block.sigma.to_string()).collect();
+    format!("discrete Gaussian, sigma of one share {} steps", sigmas.join(", "))
+}
