@@ -10,7 +10,7 @@
 mod chain;
 mod file;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use almoner_federation::Digest;
@@ -24,7 +24,7 @@ use file::WriterLock;
 pub(crate) use file::{failed, private, sync_folder, with_ending};
 
 /// How long to wait for another program that has the file locked, such as an inspector's SQLite shell.
-pub(crate) const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(2);
 
 /// What tells one kind of file from another.
 pub(crate) struct Kind {
@@ -45,6 +45,7 @@ pub(crate) struct Store {
     tree: Frontier,
     batch: Option<Batch>,
     stopped: bool,
+    path: PathBuf,
     /// After the connection, so that the next writer finds the file closed.
     _lock: WriterLock,
 }
@@ -89,7 +90,7 @@ impl Store {
             other => other,
         })?;
         let tree = Frontier::new();
-        Ok(Store { connection, tree, batch: None, stopped: false, _lock: lock })
+        Ok(Store { connection, tree, batch: None, stopped: false, path: path.to_owned(), _lock: lock })
     }
 
     /// The tree over all entries, those of the open batch too.
@@ -114,6 +115,9 @@ impl Store {
 
     /// All of `work` or nothing, as part of the open batch; nothing is durable before [`Store::commit`].
     /// `tag` seals the head that it leads to.
+    ///
+    /// # Errors
+    /// Those of `work`; [`LedgerError::InUse`] while another program has the file locked, and then nothing was tried.
     pub(crate) fn write<T>(
         &mut self,
         tag: impl FnOnce(Position) -> Vec<u8>,
@@ -135,7 +139,7 @@ impl Store {
         work: impl FnOnce(&mut Write<'_>) -> Result<T, LedgerError>,
     ) -> Result<T, LedgerError> {
         if self.batch.is_none() {
-            self.connection.execute_batch("BEGIN IMMEDIATE")?;
+            self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| in_use(&self.path, error))?;
             self.batch = Some(Batch { before: self.tree.clone(), tag: Vec::new() });
         } else if self.connection.is_autocommit() {
             // SQLite rolled the whole batch back by itself, as it may after an error. A savepoint would now be
@@ -263,8 +267,15 @@ pub(crate) fn not_ours(path: &Path, kind: &'static str, reason: impl Into<String
 
 fn named(path: &Path, kind: &Kind, error: rusqlite::Error) -> LedgerError {
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::InUse(path.to_owned()),
         Some(ErrorCode::NotADatabase) => not_ours(path, kind.name, "it is no SQLite file"),
+        _ => in_use(path, error),
+    }
+}
+
+/// The error, unless it is that another program holds SQLite's own locks.
+fn in_use(path: &Path, error: rusqlite::Error) -> LedgerError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => LedgerError::InUse(path.to_owned()),
         _ => error.into(),
     }
 }

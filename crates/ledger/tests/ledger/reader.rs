@@ -316,3 +316,28 @@ fn a_reader_of_a_stopped_ledger_changes_nothing_in_it() {
     assert!(!beside(&path, "-wal").exists() && !beside(&path, "-shm").exists());
     assert_eq!(std::fs::read(&path).expect("the file"), before);
 }
+
+/// No program of ours does this: a person with a SQLite shell on the file of a node that runs.
+#[test]
+fn a_stranger_who_locks_the_file_delays_a_call_and_breaks_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("ledger.db");
+    let us = Federation::new();
+    let ledger = open(&path, limits()).expect("a new ledger");
+    us.reserve(&ledger, asked(1, "tax", 10)).expect("fits");
+    let stranger = Connection::open(&path).expect("a shell");
+    stranger.execute_batch("BEGIN IMMEDIATE").expect("takes the write lock");
+    let refused = us.charge(&ledger, 1, 0);
+    assert!(matches!(&refused, Err(LedgerError::InUse(found)) if *found == path), "{refused:?}");
+    assert_eq!(ledger.position().expect("reading goes on").size, 2);
+    stranger.execute_batch("ROLLBACK").expect("lets it go");
+    assert_eq!(us.charge(&ledger, 1, 0).expect("reserved").position().size, 3);
+
+    // One who writes is found out by the next entry at the latest.
+    let forged = "INSERT INTO entries VALUES (3, x'00', zeroblob(32))";
+    stranger.execute_batch(forged).expect("writes");
+    assert!(matches!(us.reserve(&ledger, asked(2, "tax", 10)), Err(LedgerError::Store(_))));
+    assert!(matches!(ledger.position(), Err(LedgerError::Stopped)));
+    drop((ledger, stranger));
+    assert!(matches!(open(&path, limits()), Err(LedgerError::Damaged { .. })));
+}
