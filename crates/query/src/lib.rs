@@ -30,6 +30,7 @@ mod sets;
 mod source;
 mod spec;
 mod text;
+mod uses;
 
 pub use almoner_privacy::Estimate;
 pub use answer::{Answer, AnswerColumn, AnswerValue};
@@ -41,3 +42,4 @@ pub use noise::{Block, SketchBlock};
 pub use plan::{Plan, plan};
 pub use source::{Dialect, Shape, SourceQuery, Units};
 pub use spec::{MAX_PURPOSE_BYTES, Spec};
+pub use uses::{Family, Uses};

@@ -15,6 +15,7 @@ use crate::parse::parse;
 use crate::question::{Order, OutputValue, Question, Understood, understand};
 use crate::sets;
 use crate::source::{Dialect, SourceQuery, Units, sources, units};
+use crate::uses::Uses;
 
 /// Most coordinates of a released vector.
 const MAX_DIMENSION: usize = 1 << 20;
@@ -35,6 +36,7 @@ pub(crate) struct Draft {
     pub(crate) canonical: String,
     /// Whose rows are read, in the manifest's spelling.
     pub(crate) tables: Vec<String>,
+    pub(crate) uses: Uses,
     /// Canonical text of WHERE.
     pub(crate) condition: Option<String>,
     pub(crate) facts: Facts,
@@ -110,6 +112,7 @@ fn rows(manifest: &Manifest, question: Question<'_>) -> Result<Draft, QueryError
     Ok(Draft {
         canonical: canonical::question(&question),
         tables: vec![table.name.clone()],
+        uses: Uses::of_rows(&question),
         condition: question.condition.as_ref().map(|condition| canonical::expression(condition, table)),
         buckets_of_a_unit: facts.cells_of_a_unit(cells),
         facts,
@@ -178,6 +181,11 @@ impl Plan {
     /// The tables whose rows it asks about, in the manifest's spelling: one, unless units of several are compared.
     pub fn tables(&self) -> &[String] {
         &self.draft.tables
+    }
+
+    /// The columns that it looks at, and the kinds of its aggregates.
+    pub fn uses(&self) -> &Uses {
+        &self.draft.uses
     }
 
     /// The most the query may cost.

@@ -10,6 +10,7 @@ use crate::plan::{Draft, cells};
 use crate::question::{Sets, Tree};
 use crate::source::{Units, units};
 use crate::text::bare;
+use crate::uses::Uses;
 
 /// What the output is called without an alias.
 const DEFAULT_NAME: &str = "COUNT(*)";
@@ -60,6 +61,7 @@ pub(crate) fn draft(manifest: &Manifest, asked: &Sets<'_>) -> Result<Draft, Quer
         condition: Some(canonical.clone()),
         canonical,
         tables,
+        uses: Uses::of_sets(&asked.sets),
         // A unit is in one bucket of each sketch, whoever holds it and in however many rows.
         buckets_of_a_unit: 1,
         facts,
