@@ -27,7 +27,7 @@ mod statement;
 mod store;
 
 pub use accounts::Accounts;
-pub use books::{Account, Books, Budget, Round, RoundPhase};
+pub use books::{Account, ApprovalUse, Books, Budget, Round, RoundPhase};
 pub use entry::{
     Approval, ApprovalEntry, Entry, Limits, Policy, PolicyEntry, RoundEntry, SignedApproval, SignedPolicy,
     Step, TerritoryLimit, Touched,

@@ -11,8 +11,8 @@ use almoner_secure_sum::{
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
-use crate::books::{self, Books, Budget, Round, RoundPhase};
-use crate::entry::{Entry, Policy, SignedPolicy, Step, Touched};
+use crate::books::{self, ApprovalUse, Books, Budget, Round, RoundPhase};
+use crate::entry::{Approval, Entry, Policy, SignedPolicy, Step, Touched};
 use crate::error::{BookFault, LedgerError, Refusal};
 use crate::group::{Group, HasStore};
 use crate::node_types::{Charged, Position, Reservation, StoredReady};
@@ -111,6 +111,11 @@ impl NodeLedger {
     /// Whether the data officer's approval of `question` is recorded and waits to be used.
     pub fn is_approved(&self, question: &Digest, now_s: u64) -> Result<bool, LedgerError> {
         self.inner.run(|inner| Ok(inner.books.is_approved(question, now_s)))
+    }
+
+    /// How far the data officer's decision has been used.
+    pub fn approval_use(&self, decided: &Approval) -> Result<ApprovalUse, LedgerError> {
+        Ok(self.lock()?.books.approval_use(decided))
     }
 
     /// The attempt as stored, if it was ever reserved.

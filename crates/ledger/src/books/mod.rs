@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 use almoner_federation::{Digest, Name, PicoRho, QueryId};
 
 use crate::entry::{
-    ApprovalEntry, Entry, Limits, Policy, PolicyEntry, RoundEntry, SignedApproval, SignedPolicy, Step,
-    Touched, check_bounds,
+    Approval, ApprovalEntry, Entry, Limits, Policy, PolicyEntry, RoundEntry, SignedApproval, SignedPolicy,
+    Step, Touched, check_bounds,
 };
 use crate::error::{BookFault, Refusal, Scope};
 use crate::node_types::Position;
@@ -66,9 +66,21 @@ pub(crate) struct About {
     pub(crate) cost: PicoRho,
 }
 
+/// How far an approval has been used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApprovalUse {
+    /// Not at all: an attempt may be reserved with it.
+    Free,
+    /// A reserved attempt has it, and gives it back should it expire or be aborted.
+    Held,
+    /// It was charged for.
+    Spent,
+}
+
 /// An approval and the attempt that uses it.
 #[derive(Debug, Clone, Copy)]
 struct Approved {
+    decided_at_s: u64,
     until_s: u64,
     used_by: Option<(QueryId, u32)>,
 }
@@ -221,11 +233,25 @@ impl Books {
         }
         // An approval is used once; only a later decision makes a new one.
         match self.approvals.get(&approval.question) {
-            Some(known) if known.until_s >= approval.until_s => {
+            Some(known) if known.decided_at_s >= approval.decided_at_s => {
                 Err(BookFault::Approval("was recorded before"))
             }
-            Some(known) if known.used_by.is_none() => Err(BookFault::Approval("is not used yet")),
+            Some(known) if known.used_by.is_none() && now_s < known.until_s => {
+                Err(BookFault::Approval("follows one that is not used yet"))
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// How far a decision has been used: one that was never recorded not at all.
+    pub fn approval_use(&self, decided: &Approval) -> ApprovalUse {
+        let known = self.approvals.get(&decided.question);
+        let known = known.filter(|known| known.decided_at_s >= decided.decided_at_s);
+        let user = known.and_then(|known| self.rounds.get(&known.used_by?));
+        match user.map(|round| &round.phase) {
+            None | Some(RoundPhase::Expired | RoundPhase::Aborted) => ApprovalUse::Free,
+            Some(RoundPhase::Reserved) => ApprovalUse::Held,
+            Some(RoundPhase::Charged { .. }) => ApprovalUse::Spent,
         }
     }
 
@@ -319,7 +345,8 @@ impl Books {
         match entry {
             Entry::Policy(entry) => self.put_in_force(&entry.signed.policy, entry.at_s),
             Entry::Approval(entry) => {
-                let approved = Approved { until_s: entry.until_s, used_by: None };
+                let (decided_at_s, until_s) = (entry.decided_at_s, entry.until_s);
+                let approved = Approved { decided_at_s, until_s, used_by: None };
                 self.approvals.insert(entry.question, approved);
             }
             Entry::Round(entry) => self.apply_round(entry, after),

@@ -1,5 +1,6 @@
 //! The ledger and the registry from outside: what they promise, across crashes, tampering and threads.
 
+mod approvals;
 mod behaviour;
 mod concurrency;
 mod crashes;
