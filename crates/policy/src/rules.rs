@@ -40,12 +40,16 @@ enum Approve {
     Any(Vec<(Scope, Option<PicoRho>)>),
 }
 
+/// Longest canonical text of an agency's rules, as much as a ledger's POLICY entry holds.
+pub const MAX_RULES_BYTES: usize = 16 * 1024;
+
 impl Rules {
     /// Checks the tables of a node.toml against the manifest.
     ///
     /// # Errors
     /// In words for the writer of the file: a name that the manifest does not have, since a rule with a slip of the
-    /// pen would silently be none; a list that allows nothing; hours that are none.
+    /// pen would silently be none; a list that allows nothing; hours that are none;
+    /// rules whose canonical text is longer than [`MAX_RULES_BYTES`].
     pub fn check(rules: &RulesTable, approve: &ApproveTables, manifest: &Manifest) -> Result<Rules, String> {
         let RulesTable { planners, tables, columns, columns_denied, aggregates, purpose, hours } = rules;
         let scope = |table: &str, checked: Result<Scope, String>| {
@@ -75,14 +79,18 @@ impl Rules {
                 Approve::Any(checked.collect::<Result<_, String>>()?)
             }
         };
-        Ok(Rules {
+        let checked = Rules {
             scope: scope("[rules]", own)?,
             denied: self::columns(columns_denied, manifest)
                 .map_err(|message| format!("[rules]: columns_denied: {message}"))?,
             purpose_required: *purpose == Purpose::Required,
             hours: hours.as_ref().map(Hours::check).transpose()?,
             approve,
-        })
+        };
+        if checked.canonical().len() > MAX_RULES_BYTES {
+            return Err(format!("the rules take more than {MAX_RULES_BYTES} bytes; name fewer columns"));
+        }
+        Ok(checked)
     }
 
     /// What they say of a question at a moment, in seconds since 1970: a pure function of what is public. `plan` is
@@ -145,7 +153,7 @@ impl Rules {
         text
     }
 
-    /// SHA-256 of [`Rules::canonical`]: names the rules in the ledger.
+    /// SHA-256 of [`Rules::canonical`].
     pub fn hash(&self) -> Digest {
         Digest::of(self.canonical().as_bytes())
     }

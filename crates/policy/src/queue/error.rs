@@ -26,9 +26,6 @@ pub enum QueueError {
     /// The file failed in use.
     #[error("the queue's file failed; is there room on its disk?")]
     Store(#[from] rusqlite::Error),
-    /// What it holds makes no sense.
-    #[error("the queue's file is damaged; stop the node and move it away: waiting questions are asked again")]
-    Damaged,
     /// A caller panicked while it had the file.
     #[error("the queue stopped after a fault; restart the node")]
     Stopped,
@@ -41,6 +38,9 @@ pub enum QueueError {
     /// Too many decisions are kept.
     #[error("10,000 decisions of the last 60 days are kept already; wait until the oldest are dropped")]
     Full,
+    /// The note on a decision is too long.
+    #[error("a reason has at most 500 bytes; shorten it")]
+    Reason,
     /// The decision does not count.
     #[error(transparent)]
     Decision(#[from] DecisionFault),

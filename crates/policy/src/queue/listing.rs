@@ -1,10 +1,11 @@
 //! What the data officer sees of the queue: read from signed bytes, and left out where a signature does not verify.
 
 use almoner_federation::{Digest, Manifest, Signature};
+use almoner_ledger::Approval;
 use almoner_query::Spec;
 
-use super::{Queue, QueueError, begin, forget_old, signed_decision, users};
-use crate::decision::{Decision, Office};
+use super::{Queue, QueueError, begin, decision, forget_old};
+use crate::decision::Office;
 
 /// A question that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +28,11 @@ pub struct Decided {
     /// The question as the planner signed it.
     pub spec: Spec,
     /// The decision, whose signature was verified.
-    pub decision: Decision,
-    /// Whether an attempt has been given the approval.
-    pub used: bool,
+    pub decision: Approval,
+    /// The officer's note, which nobody signed.
+    pub reason: String,
+    /// Whether an attempt was given the approval; whether it was charged, the ledger knows.
+    pub given: bool,
 }
 
 /// The whole queue.
@@ -55,51 +58,48 @@ impl Queue {
         let mut listing = Listing::default();
 
         let mut statement = tx.prepare(
-            "SELECT question, spec, signature, first_seen_s, last_seen_s, asked FROM waiting \
+            "SELECT question, spec, spec_signature, first_seen_s, last_seen_s, asked FROM waiting \
              ORDER BY first_seen_s, question",
         )?;
-        let rows = statement.query_map([], |row| {
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let number =
+                |index| Ok::<_, QueueError>(u64::try_from(row.get::<_, i64>(index)?).unwrap_or_default());
             let question: String = row.get(0)?;
-            let signed: (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-            Ok((question, signed, [row.get::<_, i64>(3)?, row.get(4)?, row.get(5)?]))
-        })?;
-        for row in rows {
-            let (question, signed, numbers) = row?;
-            let [first_seen_s, last_seen_s, asked] =
-                numbers.map(|number| u64::try_from(number).unwrap_or_default());
-            match spec(&question, signed, manifest) {
+            match spec(&question, (row.get(1)?, row.get(2)?), manifest) {
                 Some((question, spec)) => {
+                    let (first_seen_s, last_seen_s, asked) = (number(3)?, number(4)?, number(5)?);
                     listing.waiting.push(Waiting { question, spec, first_seen_s, last_seen_s, asked });
                 }
                 None => listing.unproved += 1,
             }
         }
+        drop(rows);
         drop(statement);
 
-        let mut statement =
-            tx.prepare("SELECT question, spec, spec_signature, bytes, signature FROM decisions ORDER BY id")?;
-        let rows = statement.query_map([], |row| {
-            let question: String = row.get(0)?;
-            let asked: (Vec<u8>, Vec<u8>) = (row.get(1)?, row.get(2)?);
-            Ok((question, asked, (row.get::<_, Vec<u8>>(3)?, row.get::<_, Vec<u8>>(4)?)))
-        })?;
-        for row in rows {
-            let (question, asked, decided) = row?;
-            let proved = || {
-                let (question, spec) = spec(&question, asked, manifest)?;
-                let signed = signed_decision(decided).ok()?;
-                Some((spec, signed.verify(office, &question).ok()?, signed.id()))
+        let mut statement = tx.prepare(
+            "SELECT approved, decided_at_s, until_s, signature, question, spec, spec_signature, reason, given \
+             FROM decisions ORDER BY decided_at_s DESC, approved, question",
+        )?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let question: String = row.get(4)?;
+            let proved = match spec(&question, (row.get(5)?, row.get(6)?), manifest) {
+                Some((question, spec)) => decision(row, office, question)?
+                    .filter(|decided| office.verify(decided, &question).is_ok())
+                    .map(|decided| (spec, decided.approval)),
+                None => None,
             };
-            match proved() {
-                Some((spec, decision, id)) => {
-                    let used = !users(&tx, &id)?.is_empty();
-                    listing.decided.push(Decided { spec, decision, used });
+            match proved {
+                Some((spec, decision)) => {
+                    let (reason, given) = (row.get(7)?, row.get(8)?);
+                    listing.decided.push(Decided { spec, decision, reason, given });
                 }
                 None => listing.unproved += 1,
             }
         }
+        drop(rows);
         drop(statement);
-        listing.decided.sort_by_key(|one| std::cmp::Reverse(one.decision.decided_at_s));
         tx.commit()?;
         Ok(listing)
     }

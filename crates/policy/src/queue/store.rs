@@ -17,15 +17,13 @@ const APPLICATION_ID: i32 = 0x414c_4d51;
 const VERSION: i32 = 1;
 
 /// All there may be in the schema.
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 2] = [
     "CREATE TABLE waiting (question TEXT PRIMARY KEY, manifest TEXT NOT NULL, planner TEXT NOT NULL, \
-     spec BLOB NOT NULL, signature BLOB NOT NULL, first_seen_s INTEGER NOT NULL, last_seen_s INTEGER NOT NULL, \
-     asked INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-    "CREATE TABLE decisions (id TEXT PRIMARY KEY, question TEXT NOT NULL, bytes BLOB NOT NULL, \
-     signature BLOB NOT NULL, spec BLOB NOT NULL, spec_signature BLOB NOT NULL, decided_at_s INTEGER NOT NULL) \
-     STRICT, WITHOUT ROWID",
-    "CREATE TABLE uses (approval TEXT NOT NULL, query TEXT NOT NULL, attempt INTEGER NOT NULL, \
-     reserved_by_s INTEGER NOT NULL, PRIMARY KEY (approval, query, attempt)) STRICT, WITHOUT ROWID",
+     spec BLOB NOT NULL, spec_signature BLOB NOT NULL, first_seen_s INTEGER NOT NULL, \
+     last_seen_s INTEGER NOT NULL, asked INTEGER NOT NULL) STRICT",
+    "CREATE TABLE decisions (question TEXT NOT NULL, decided_at_s INTEGER NOT NULL, approved INTEGER NOT NULL, \
+     until_s INTEGER NOT NULL, signature BLOB NOT NULL, reason TEXT NOT NULL, given INTEGER NOT NULL, \
+     spec BLOB NOT NULL, spec_signature BLOB NOT NULL, PRIMARY KEY (question, decided_at_s, approved)) STRICT",
 ];
 
 pub(super) fn open(path: &Path) -> Result<Connection, QueueError> {
@@ -50,7 +48,7 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<bool> {
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "cell_size_check", "ON")?;
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
-    // Which attempt has an approval must survive the power as the ledger does.
+    // What the officer was told is decided must survive the power.
     connection.pragma_update(None, "synchronous", "FULL")?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // SQLite's own indices have no text.
