@@ -65,6 +65,26 @@ refusals! {
     BudgetPeriod = "budget-period", ResourceExhausted, "the budget of this period does not cover this question; ask with a smaller rho, or in the next period";
     /// The budget of a territory that the question touches is used up.
     BudgetTerritory = "budget-territory", ResourceExhausted, "the budget of a territory does not cover this question; ask about others, or with a smaller rho";
+    /// The agency answers no question of this planner's.
+    RulePlanner = "rule-planner", PermissionDenied, "this agency's rules answer other planners only; ask its data officer";
+    /// The agency answers no question about this table.
+    RuleTable = "rule-table", PermissionDenied, "this agency's rules answer nothing about this table; ask about another, or its data officer";
+    /// The question uses a column that the agency does not answer about.
+    RuleColumn = "rule-column", PermissionDenied, "this agency's rules do not allow a column that the question uses, wherever it stands; leave it out, or ask its data officer";
+    /// The agency does not answer this kind of aggregate.
+    RuleAggregate = "rule-aggregate", PermissionDenied, "this agency's rules do not allow a kind of aggregate in the question; leave it out, or ask its data officer";
+    /// The question does not say what it is for.
+    RulePurpose = "rule-purpose", InvalidArgument, "this agency answers only who says what for; ask with --purpose";
+    /// The agency does not answer at this hour.
+    RuleHours = "rule-hours", FailedPrecondition, "this agency's rules allow no answer at this hour; ask again in its hours";
+    /// The question waits for the data officer's approval.
+    Queued = "queued", FailedPrecondition, "the question waits for an agency's data officer; once approved, ask the very same again, with the same rho and purpose";
+    /// The data officer denied the question.
+    Denied = "denied", PermissionDenied, "an agency's data officer denied this question; talk to the agency, or ask another";
+    /// Another attempt at the question has the data officer's approval.
+    ApprovalHeld = "approval-held", FailedPrecondition, "an earlier attempt at this question has its approval; resume that one, or ask again once it has expired";
+    /// Too many questions wait for the data officer.
+    QueueFull = "queue-full", ResourceExhausted, "too many questions wait for an agency's data officer; ask again when some are decided";
     /// More attempts at one question than this party allows.
     Attempts = "attempts", ResourceExhausted, "too many attempts at this question; ask it anew";
     /// Another question was prepared under the same id and attempt.

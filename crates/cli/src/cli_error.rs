@@ -22,6 +22,8 @@ pub(crate) enum CliError {
     Source(#[from] almoner_engine::SourceError),
     #[error("the node does not start")]
     Node(#[from] almoner_node::NodeError),
+    #[error(transparent)]
+    Queue(#[from] almoner_policy::QueueError),
     #[error("the coordinator does not start")]
     Coordinator(#[from] almoner_coordinator::CoordinatorError),
     #[error(transparent)]

@@ -6,6 +6,7 @@ mod cli_error;
 mod demo;
 mod keys;
 mod manifest;
+mod officer;
 mod output;
 mod planner;
 mod query;
@@ -37,7 +38,7 @@ enum Command {
     /// Draft a federation.toml, or check it and print the hash that every party pins.
     #[command(subcommand)]
     Manifest(manifest::ManifestCommand),
-    /// Run an agency's node.
+    /// Run an agency's node, and decide about its questions.
     #[command(subcommand)]
     Node(serve::NodeCommand),
     /// Run the coordinator.

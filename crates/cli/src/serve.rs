@@ -7,6 +7,7 @@ use almoner_node::{NodeConfig, Step, SystemClock};
 use clap::Subcommand;
 
 use crate::cli_error::CliError;
+use crate::officer::OfficerCommand;
 
 #[derive(Subcommand)]
 pub(crate) enum NodeCommand {
@@ -28,6 +29,8 @@ pub(crate) enum NodeCommand {
         #[arg(long, value_name = "STEP", hide = true)]
         crash_drill: Option<Step>,
     },
+    #[command(flatten)]
+    Officer(OfficerCommand),
 }
 
 impl NodeCommand {
@@ -43,6 +46,7 @@ impl NodeCommand {
                 );
                 return Ok(());
             }
+            NodeCommand::Officer(command) => return command.run(),
             NodeCommand::Serve { config, crash_drill } => (NodeConfig::read(&config)?, crash_drill),
         };
         let node = almoner_node::open(&config, crash_drill).await?;

@@ -115,7 +115,7 @@ impl NodeLedger {
 
     /// How far the data officer's decision has been used.
     pub fn approval_use(&self, decided: &Approval) -> Result<ApprovalUse, LedgerError> {
-        Ok(self.lock()?.books.approval_use(decided))
+        self.inner.run(|inner| Ok(inner.books.approval_use(decided)))
     }
 
     /// The attempt as stored, if it was ever reserved.

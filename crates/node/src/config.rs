@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use almoner_federation::{Digest, FileError, Manifest, Name, NodeId, PicoRho, Problem, parse_toml};
+use almoner_policy::{ApproveTables, Rules, RulesTable};
 use serde::Deserialize;
 
 use crate::NodeError;
@@ -22,6 +23,10 @@ struct NodeFile {
     state: PathBuf,
     #[serde(default)]
     limits: LimitsTable,
+    #[serde(default)]
+    rules: RulesTable,
+    #[serde(default)]
+    approve: ApproveTables,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,6 +107,8 @@ pub struct NodeConfig {
     pub state: PathBuf,
     /// Its own limits.
     pub limits: Limits,
+    /// Its own rules on what is answered, and what its data officer approves.
+    pub rules: Rules,
 }
 
 impl NodeConfig {
@@ -131,6 +138,9 @@ impl NodeConfig {
         let limits = check_limits(&file.limits, &manifest).map_err(|message| {
             problem(message, "limits may only tighten the manifest's policy; correct the [limits] table")
         })?;
+        let rules = Rules::check(&file.rules, &file.approve, &manifest).map_err(|message| {
+            problem(message, "correct it in [rules] or [[approve]]; docs/data-officer.md lists every field")
+        })?;
         Ok(NodeConfig {
             agency: file.agency,
             listen: file.listen,
@@ -139,6 +149,7 @@ impl NodeConfig {
             data: folder.join(file.data),
             state: folder.join(file.state),
             limits,
+            rules,
         })
     }
 }

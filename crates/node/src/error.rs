@@ -53,6 +53,9 @@ pub enum NodeError {
     /// The ledger cannot be trusted or opened.
     #[error("the ledger cannot be used")]
     Ledger(#[from] almoner_ledger::LedgerError),
+    /// The queue of waiting questions cannot be opened.
+    #[error("the queue of questions for the data officer cannot be used")]
+    Queue(#[from] almoner_policy::QueueError),
     /// The pair keys cannot be derived.
     #[error("the mask keys of the manifest cannot be used")]
     Masks(#[from] almoner_secure_sum::SecureSumError),

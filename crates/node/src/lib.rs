@@ -4,6 +4,7 @@
 //! `question` checks what was asked, `prepare` computes and reserves, `release` charges and masks.
 //! Nothing that leaves a node depends on its data except the masked vector.
 
+mod approval;
 mod clock;
 mod config;
 mod drill;
@@ -17,6 +18,7 @@ mod release;
 mod serve;
 mod service;
 
+pub use approval::queue_path;
 pub use clock::{Clock, SystemClock};
 pub use config::{Limits, NodeConfig};
 pub use drill::Step;

@@ -7,10 +7,12 @@ use almoner_api::Refusal;
 use almoner_engine::Source;
 use almoner_federation::{Digest, Manifest, Name, NodeId, SigningKey};
 use almoner_ledger::{Budget, LedgerError, NodeLedger, Position};
+use almoner_policy::{Office, Queue, Rules};
 use almoner_secure_sum::{MaskKey, PairRoots, ReleaseRules, Roster};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use crate::approval::queue_path;
 use crate::policy::policy_of;
 use crate::{Clock, Limits, NodeConfig, NodeError, Step, refused};
 
@@ -25,6 +27,11 @@ pub struct Node {
     /// What all agencies share for sketches, where the manifest names one.
     pub(crate) sketch_key: Option<[u8; 32]>,
     pub(crate) ledger: Arc<NodeLedger>,
+    /// The agency's own rules on what is asked.
+    pub(crate) own: Rules,
+    /// Where what they do not decide waits for the data officer.
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) office: Office,
     pub(crate) roots: Arc<PairRoots>,
     pub(crate) signing: Arc<SigningKey>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -79,6 +86,8 @@ impl Node {
         let source = Source::open(&config.data, &manifest, &config.agency, &bounding).await?;
         tracing::info!("loaded for this node's eyes only:\n{}", source.report());
         let ledger = open_ledger(config)?;
+        let queue = Queue::open(&queue_path(config))?;
+        let office = Office::of(&manifest, &config.agency).expect("NodeConfig::read found the agency");
         Ok(Node {
             id,
             limits: config.limits.clone(),
@@ -87,6 +96,9 @@ impl Node {
             source,
             sketch_key,
             ledger: Arc::new(ledger),
+            own: config.rules.clone(),
+            queue: Arc::new(queue),
+            office,
             roots: Arc::new(roots),
             signing: Arc::new(signing),
             clock,

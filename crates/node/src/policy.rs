@@ -1,5 +1,5 @@
-//! What the ledger may spend: the manifest's limits and this agency's own, whichever are smaller, for the data officer
-//! to sign.
+//! What the ledger may spend, the manifest's limits and this agency's own, whichever are smaller, and under which rules:
+//! for the data officer to sign.
 
 use almoner_federation::Role;
 use almoner_ledger::{Limits, Policy, TerritoryLimit};
@@ -25,7 +25,7 @@ pub fn policy_of(config: &NodeConfig) -> Policy {
             period: manifest.policy.period,
             territory: TerritoryLimit::of(manifest),
         },
-        rules: String::new(),
+        rules: config.rules.canonical(),
         officer: agency.officer_key,
         auditors: if manifest.policy.changes_need_auditor { auditors.collect() } else { Vec::new() },
     }

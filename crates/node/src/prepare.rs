@@ -4,7 +4,7 @@
 use almoner_api::{Refusal, signed, v1};
 use almoner_engine::SourceError;
 use almoner_federation::{Digest, QueryId};
-use almoner_ledger::{Asked, Reservation, StoredReady, Touched};
+use almoner_ledger::{Asked, Reservation, SignedApproval, StoredReady, Touched};
 use almoner_privacy::{NoiseSource, PrivacyError, add_flips, add_share};
 use almoner_query::Plan;
 use almoner_secure_sum::{Ready, Ring, RoundState, Signed};
@@ -23,13 +23,16 @@ impl Node {
         let question = self.question(&signed, request.attempt)?;
         let asked = Asked { signature: signed.signature()?, body: signed.body };
         let (query, attempt) = (question.spec.query_id, question.attempt);
+        self.check_age(&question).await?;
         self.expire().await?;
         if let Some(stored) = self.with_ledger(move |ledger| ledger.find(query, attempt)).await? {
             return ready_again(stored, question.spec_hash);
         }
+        let verdict = self.judge(&question)?;
         let (planner, price) = (question.spec.planner.clone(), question.plan.price());
         let now_s = self.clock.now_s();
         self.with_ledger(move |ledger| ledger.affordable(&planner, price, &Touched::All, now_s)).await?;
+        let approval = self.approval(verdict, &question, asked.signature).await?;
         // Waiting is bounded in time here, and in number by the connection's limit.
         let permit = timeout(self.limits.query_timeout, self.queries.acquire())
             .await
@@ -44,7 +47,7 @@ impl Node {
         // Everything that anyone can see (the ledger's move, READY's deadline, the answer) comes after the
         // slot, so that none of it tells when the work was done.
         self.wait_for_slot(started).await;
-        self.reserve(question, asked, noisy?).await
+        self.reserve(question, asked, approval, noisy?).await
     }
 
     /// The bits of this agency's units, flipped at this node's share of the noise, 64 to a word.
@@ -97,6 +100,7 @@ impl Node {
         &self,
         question: Question,
         asked: Asked,
+        approval: Option<SignedApproval>,
         noisy: Vec<i64>,
     ) -> Result<v1::PrepareReply, Refusal> {
         Step::BeforeReserve.reached(self.drill);
@@ -104,7 +108,7 @@ impl Node {
         SystemRandom::new().fill(&mut nonce).map_err(|_| Refusal::Internal)?;
         let now_s = self.clock.now_s();
         let expires_at_s = now_s.saturating_add(self.limits.ready_expires_after_s);
-        let Question { spec, spec_hash, plan, attempt } = question;
+        let Question { spec, spec_hash, plan, attempt, stale: _ } = question;
         let reservation = Reservation {
             query: spec.query_id,
             attempt,
@@ -112,7 +116,7 @@ impl Node {
             planner: spec.planner,
             cost: plan.price(),
             touched: Touched::All,
-            approval: None,
+            approval,
             asked,
             expires_at_s,
             now_s,

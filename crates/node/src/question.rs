@@ -13,6 +13,8 @@ pub(crate) struct Question {
     pub spec_hash: Digest,
     pub plan: Plan,
     pub attempt: u32,
+    /// Whether the planner's signature is too old for a question that no officer approved.
+    pub stale: bool,
 }
 
 /// How far ahead of this node's clock a planner's may be, in seconds.
@@ -34,10 +36,10 @@ impl Node {
             return Err(Refusal::Attempts);
         }
         let now_s = self.clock.now_s();
-        let oldest = now_s.saturating_sub(self.limits.question_age_s);
-        if spec.issued_at_s < oldest || spec.issued_at_s > now_s.saturating_add(CLOCK_SKEW_S) {
+        if spec.issued_at_s > now_s.saturating_add(CLOCK_SKEW_S) {
             return Err(Refusal::Stale);
         }
+        let stale = spec.issued_at_s < now_s.saturating_sub(self.limits.question_age_s);
         let plan = plan(&self.manifest, &spec.sql, spec.rho).map_err(|_| Refusal::Plan)?;
         if plan.canonical_sql() != spec.sql || plan.hash() != spec.plan_hash {
             return Err(Refusal::PlanMismatch);
@@ -45,6 +47,6 @@ impl Node {
         if plan.price() > self.limits.query_rho {
             return Err(Refusal::Price);
         }
-        Ok(Question { spec_hash: Digest::of(&signed.body), spec, plan, attempt })
+        Ok(Question { spec_hash: Digest::of(&signed.body), spec, plan, attempt, stale })
     }
 }

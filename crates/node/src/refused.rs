@@ -1,7 +1,8 @@
 //! What the other side may read when this node says no, and what stays in this machine's log.
 
 use almoner_api::Refusal;
-use almoner_ledger::{LedgerError, Refusal as Budget, Scope};
+use almoner_ledger::{BookFault, LedgerError, Refusal as Budget, Scope};
+use almoner_policy::{QueueError, RuleRefusal};
 use almoner_secure_sum::{Refusal as Rule, SecureSumError};
 
 /// A refusal of the ledger's; its faults stay in the log.
@@ -19,11 +20,31 @@ pub(crate) fn by_ledger(error: &LedgerError) -> Refusal {
         LedgerError::Refused(Budget::Unknown) => Refusal::Unprepared,
         LedgerError::Refused(Budget::TooLarge(_)) => Refusal::Malformed,
         LedgerError::Attempt(error) => by_protocol(error),
+        // Two attempts at once: the other was first.
+        LedgerError::Entry(BookFault::Approval(_)) => Refusal::ApprovalHeld,
         fault => {
             tracing::error!(error = %chain(fault), "the ledger failed");
             Refusal::Internal
         }
     }
+}
+
+/// A refusal by the agency's own rules.
+pub(crate) fn by_rule(rule: RuleRefusal) -> Refusal {
+    match rule {
+        RuleRefusal::Planner => Refusal::RulePlanner,
+        RuleRefusal::Table => Refusal::RuleTable,
+        RuleRefusal::Column => Refusal::RuleColumn,
+        RuleRefusal::Aggregate => Refusal::RuleAggregate,
+        RuleRefusal::Purpose => Refusal::RulePurpose,
+        RuleRefusal::Hours => Refusal::RuleHours,
+    }
+}
+
+/// A fault of the queue's, which stays in the log.
+pub(crate) fn by_queue(error: &QueueError) -> Refusal {
+    tracing::error!(error = %chain(error), "the queue failed");
+    if error.is_busy() { Refusal::Busy } else { Refusal::Internal }
 }
 
 /// A refusal of the protocol's; it depends on the context, the rules and the attempt's state alone.

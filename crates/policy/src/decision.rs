@@ -1,6 +1,7 @@
 //! Whose decisions count, about what, and for how long. A decision is the ledger's [`Approval`], for its signature
 //! stands there for ever.
 
+use almoner_federation::note::KeyName;
 use almoner_federation::{Digest, Manifest, Name, Role, VerifyingKey};
 use almoner_ledger::{Approval, SignedApproval};
 use thiserror::Error;
@@ -17,7 +18,7 @@ const CLOCK_SKEW_S: u64 = 300;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Office {
     /// The name of the agency's ledger.
-    pub(crate) origin: String,
+    pub(crate) origin: KeyName,
     pub(crate) manifest_hash: Digest,
     officer_key: VerifyingKey,
 }
@@ -40,7 +41,7 @@ impl Office {
     /// That of an agency which the manifest names.
     pub fn of(manifest: &Manifest, agency: &Name) -> Option<Office> {
         Some(Office {
-            origin: manifest.identity(Role::Agency, agency).server_name(),
+            origin: manifest.identity(Role::Agency, agency).key_name(),
             manifest_hash: manifest.hash(),
             officer_key: manifest.agency_named(agency)?.officer_key,
         })

@@ -10,7 +10,7 @@ use crate::support::*;
 
 fn decided(at_s: u64, until_s: u64) -> Approval {
     Approval {
-        origin: ORIGIN.into(),
+        origin: ORIGIN.parse().expect("a key's name"),
         question: Digest::of(b"question"),
         approved: true,
         decided_at_s: at_s,
@@ -87,7 +87,8 @@ fn what_the_officer_did_not_sign_for_this_ledger_reserves_nothing() {
         ("a denial", Approval { approved: false, ..sound.clone() }.sign(&officer())),
         (
             "another ledger",
-            Approval { origin: "south.agency.tests".into(), ..sound.clone() }.sign(&officer()),
+            Approval { origin: "south.agency.tests".parse().expect("a key's name"), ..sound.clone() }
+                .sign(&officer()),
         ),
         ("over", decided(NOW - 10, NOW).sign(&officer())),
         ("a stretched end", {

@@ -45,3 +45,11 @@ pub enum QueueError {
     #[error(transparent)]
     Decision(#[from] DecisionFault),
 }
+
+impl QueueError {
+    /// Whether another process had the file for too long: the same may work shortly.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, QueueError::Store(error)
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy))
+    }
+}

@@ -26,7 +26,7 @@ fn only_the_officer_s_own_word_on_this_very_question_counts() {
     assert_eq!(north.verify(&southern, &question), Err(DecisionFault::Other));
     // Every field is signed.
     let changes: [fn(&mut Approval); 5] = [
-        |one| one.origin.push('x'),
+        |one| one.origin = "x".parse().expect("a key's name"),
         |one| one.question = Digest([0; 32]),
         |one| one.approved = false,
         |one| one.decided_at_s += 1,
