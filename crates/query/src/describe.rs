@@ -35,6 +35,10 @@ impl Plan {
             facts.overlap,
             facts.population
         )?;
+        if let Some(touched) = &draft.touched {
+            let territories = listed(touched.names.clone());
+            writeln!(out, "territories: {territories}; rows of units placed elsewhere are not read")?;
+        }
         writeln!(out, "noise: {} honest shares among {} agencies", facts.honest_shares, facts.agencies)?;
         writeln!(out, "limit: {} rho, price: {} rho", self.rho_limit, self.price)?;
         writeln!(out, "vector: {} cells of {} = {}", self.cells(), self.width(), self.dimension())?;

@@ -29,6 +29,7 @@ mod refuse;
 mod sets;
 mod source;
 mod spec;
+mod territory;
 mod text;
 mod uses;
 
@@ -42,4 +43,5 @@ pub use noise::{Block, SketchBlock};
 pub use plan::{Plan, plan};
 pub use source::{Dialect, Shape, SourceQuery, Units};
 pub use spec::{MAX_PURPOSE_BYTES, Spec};
+pub use territory::PLACEMENT_COLUMN;
 pub use uses::{Family, Uses};

@@ -15,6 +15,7 @@ use crate::parse::parse;
 use crate::question::{Order, OutputValue, Question, Understood, understand};
 use crate::sets;
 use crate::source::{Dialect, SourceQuery, Units, sources, units};
+use crate::territory::Touched;
 use crate::uses::Uses;
 
 /// Most coordinates of a released vector.
@@ -39,6 +40,8 @@ pub(crate) struct Draft {
     pub(crate) uses: Uses,
     /// Canonical text of WHERE.
     pub(crate) condition: Option<String>,
+    /// The territories whose units' rows are read; `None` for all rows.
+    pub(crate) touched: Option<Touched>,
     pub(crate) facts: Facts,
     pub(crate) keys: Vec<NamedKey>,
     pub(crate) cells: usize,
@@ -114,6 +117,7 @@ fn rows(manifest: &Manifest, question: Question<'_>) -> Result<Draft, QueryError
         tables: vec![table.name.clone()],
         uses: Uses::of_rows(&question),
         condition: question.condition.as_ref().map(|condition| canonical::expression(condition, table)),
+        touched: question.touched,
         buckets_of_a_unit: facts.cells_of_a_unit(cells),
         facts,
         keys: question
@@ -186,6 +190,12 @@ impl Plan {
     /// The columns that it looks at, and the kinds of its aggregates.
     pub fn uses(&self) -> &Uses {
         &self.draft.uses
+    }
+
+    /// The numbers, ascending, of the territories that it touches: at least one, not all. It then reads only rows of units that
+    /// are placed in them, and charges them alone. `None` when it touches all, and without `[territory]`.
+    pub fn territories(&self) -> Option<&[u16]> {
+        self.draft.touched.as_ref().map(|touched| touched.numbers.as_slice())
     }
 
     /// The most the query may cost.

@@ -15,6 +15,8 @@ const CHEAPER: u64 = 2;
 
 impl Plan {
     /// What questions that may answer each other have in common, in canonical text: the table, the condition and the keys.
+    /// They touch the same territories then, because these follow from the manifest, the table and the condition: one
+    /// that reads placed rows only is never of a family with one that reads all.
     pub fn family(&self) -> Digest {
         let draft = &self.draft;
         let (tables, condition) = (draft.tables.join(" "), draft.condition.as_deref());

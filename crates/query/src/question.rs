@@ -24,6 +24,7 @@ use crate::lower::{Lowering, as_aggregate, invalid, unsupported};
 use crate::near::echo;
 use crate::parse::Parsed;
 use crate::places::{Places, START, of_expr, of_item, start};
+use crate::territory::Touched;
 
 /// Most output columns.
 const MAX_OUTPUTS: usize = 200;
@@ -39,6 +40,8 @@ pub(crate) struct Question<'m> {
     pub(crate) outputs: Vec<Output>,
     /// WHERE.
     pub(crate) condition: Option<Expr>,
+    /// The territories whose units' rows are read; `None` for all rows.
+    pub(crate) touched: Option<Touched>,
     pub(crate) keys: Vec<Key>,
     pub(crate) order: Vec<Order>,
     pub(crate) limit: Option<u64>,
@@ -93,7 +96,8 @@ pub(crate) fn understand<'m>(parsed: &Parsed, manifest: &'m Manifest) -> Result<
     let order = order(&parsed.query, &outputs, &keys, &lowering, places)?;
     let limit = limit(&parsed.query, places)?;
     let unit = &manifest.unit.column;
-    Ok(Understood::Rows(Question { table, unit, outputs, condition, keys, order, limit }))
+    let touched = Touched::of(manifest, table, condition.as_ref());
+    Ok(Understood::Rows(Question { table, unit, outputs, condition, touched, keys, order, limit }))
 }
 
 /// One item of SELECT before keys are known.

@@ -62,6 +62,7 @@ pub(crate) fn draft(manifest: &Manifest, asked: &Sets<'_>) -> Result<Draft, Quer
         canonical,
         tables,
         uses: Uses::of_sets(&asked.sets),
+        touched: first.touched.clone(),
         // A unit is in one bucket of each sketch, whoever holds it and in however many rows.
         buckets_of_a_unit: 1,
         facts,

@@ -18,6 +18,7 @@ use crate::expr::{Expr, Operator, Part, Type};
 use crate::keys::Domain;
 use crate::layout::{Binned, Content, Curve, Layout, Measure, Weight};
 use crate::question::Question;
+use crate::territory::Touched;
 use crate::text::{quoted, text_literal};
 
 /// An engine's SQL dialect.
@@ -162,9 +163,13 @@ fn steps(question: &Question<'_>, values: &Values, terms: &[String]) -> String {
     if columns.is_empty() {
         columns.push("1 AS \"row\"".into());
     }
-    let condition = question.condition.as_ref().map_or(String::new(), |condition| {
-        format!("\n    WHERE {}", render(condition, table, Sight::Stored))
-    });
+    let placed = question.touched.as_ref().map(Touched::condition);
+    let asked = question.condition.as_ref().map(|condition| render(condition, table, Sight::Stored));
+    let condition = match (placed, asked) {
+        (Some(placed), Some(asked)) => format!("\n    WHERE ({placed}) AND ({asked})"),
+        (Some(one), None) | (None, Some(one)) => format!("\n    WHERE {one}"),
+        (None, None) => String::new(),
+    };
     let terms: Vec<String> =
         terms.iter().enumerate().map(|(i, text)| format!("{text} AS \"c{i}\"")).collect();
     format!(

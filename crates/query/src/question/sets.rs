@@ -14,6 +14,7 @@ use crate::QueryError;
 use crate::error::Position;
 use crate::lower::{Lowering, as_aggregate, unsupported};
 use crate::places::{Places, START, of_expr, of_item};
+use crate::territory::Touched;
 
 /// Most different sets of units in one question: each union of some of them may need a sketch.
 const MAX_SETS: usize = 4;
@@ -93,7 +94,12 @@ pub(super) fn sets<'m>(
         let instead = format!("write SELECT COUNT(DISTINCT {}) FROM table", manifest.unit.column);
         return Err(unsupported(START, "a subquery without a set operation", instead));
     }
-    Ok(Sets { name, sets: reader.sets, tree })
+    let mut sets = reader.sets;
+    // Whoever a set leaves out or lets in, she is placed where one of them reads. Each reads all of these, so that a
+    // unit is found in two sets whose rows are of different territories.
+    let touched = Touched::union(manifest, sets.iter().map(|set| set.touched.as_ref()));
+    sets.iter_mut().for_each(|set| set.touched.clone_from(&touched));
+    Ok(Sets { name, sets, tree })
 }
 
 fn ungrouped(select: &Select) -> bool {
@@ -186,6 +192,7 @@ impl Reader<'_, '_> {
                 table,
                 unit,
                 outputs: Vec::new(),
+                touched: Touched::of(self.manifest, table, condition.as_ref()),
                 condition,
                 keys: Vec::new(),
                 order: Vec::new(),

@@ -3,7 +3,9 @@
 
 use std::path::PathBuf;
 
-use super::planned;
+use almoner_query::plan;
+
+use super::{RHO, planned, territories};
 
 const QUESTIONS: [(&str, &str); 19] = [
     ("count", "SELECT COUNT(*) FROM persons"),
@@ -60,14 +62,33 @@ const QUESTIONS: [(&str, &str); 19] = [
     ("degenerate", "SELECT AVG(fixed), SUM(fixed * 0), SUM(1) FROM persons"),
 ];
 
+/// Under the manifest with territories.
+const TERRITORIES: [(&str, &str); 2] = [
+    (
+        "territory",
+        "SELECT poor, COUNT(*) AS n, MEDIAN(income) FROM persons WHERE age >= 18 AND (county = 'it''s' OR county = 'A') GROUP BY poor",
+    ),
+    (
+        "territory_sets",
+        "SELECT COUNT(*) FROM (SELECT person_id FROM persons WHERE county = 'A' EXCEPT SELECT person_id FROM visits WHERE county IN ('B'))",
+    ),
+];
+
+/// Every question with the plan's description.
+fn described() -> Vec<(&'static str, String)> {
+    let plain = QUESTIONS.map(|(name, sql)| (name, planned(sql).describe()));
+    let divided = territories::divided();
+    let restricted = |sql: &str| plan(&divided, sql, RHO).expect("a plan").describe();
+    plain.into_iter().chain(TERRITORIES.map(|(name, sql)| (name, restricted(sql)))).collect()
+}
+
 #[test]
 fn plans_are_those_of_the_golden_files() {
     let bless = std::env::var_os("ALMONER_BLESS").is_some();
     let mut stale = Vec::new();
-    for (name, sql) in QUESTIONS {
+    for (name, described) in described() {
         let path: PathBuf =
             [env!("CARGO_MANIFEST_DIR"), "tests", "golden", &format!("{name}.txt")].iter().collect();
-        let described = planned(sql).describe();
         if bless {
             std::fs::write(&path, &described).expect("the golden folder can be written");
         } else if std::fs::read_to_string(&path).ok().as_deref() != Some(&described) {
@@ -83,7 +104,7 @@ fn every_golden_file_has_its_question() {
     for entry in std::fs::read_dir(folder).expect("the golden folder exists") {
         let name = entry.expect("an entry can be read").file_name().into_string().expect("names are ASCII");
         assert!(
-            QUESTIONS.iter().any(|(known, _)| format!("{known}.txt") == name),
+            QUESTIONS.iter().chain(&TERRITORIES).any(|(known, _)| format!("{known}.txt") == name),
             "{name} belongs to no question"
         );
     }

@@ -8,6 +8,7 @@ mod noise;
 mod published;
 mod refusals;
 mod specs;
+mod territories;
 mod uses;
 
 use almoner_federation::{Manifest, PicoRho};
