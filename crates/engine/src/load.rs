@@ -9,12 +9,13 @@ use ring::hmac;
 
 use crate::bounding::bound;
 use crate::folder::{self, Format};
+use crate::placing::place;
 use crate::report::{LoadReport, TableReport};
 use crate::rows::{self, Rows};
 use crate::snapshot::{FileDigest, snapshot};
 use crate::{SourceError, csv_file, parquet_file};
 
-/// One table in memory, bounded.
+/// One table in memory, bounded; where it has the territory's column, with the placement of each row's unit last.
 pub(crate) struct Loaded {
     /// The manifest's spelling.
     pub name: String,
@@ -38,6 +39,7 @@ pub(crate) fn load(
         tables.push(loaded);
         report.tables.push(about);
     }
+    report.territory = manifest.territory.as_ref().map(|territory| place(territory, &mut tables));
     Ok((tables, snapshot(key, digests), report))
 }
 

@@ -8,6 +8,21 @@ use std::fmt;
 pub struct LoadReport {
     /// In the manifest's order.
     pub tables: Vec<TableReport>,
+    /// How units were placed in territories, where the manifest has them.
+    pub territory: Option<TerritoryReport>,
+}
+
+/// How the units of all tables with the territory's column were placed, after bounding.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TerritoryReport {
+    /// The territory's column.
+    pub column: String,
+    /// Units with rows in more than one territory.
+    pub units_in_several: u64,
+    /// Rows in another territory than their unit's: a question about theirs alone does not read them.
+    pub rows_elsewhere: u64,
+    /// Units without a row in any territory: only questions about all read their rows.
+    pub units_nowhere: u64,
 }
 
 /// How the files of one table were read and bounded.
@@ -46,7 +61,27 @@ pub struct ColumnReport {
 
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tables.iter().try_for_each(|table| writeln!(f, "{table}"))
+        self.tables.iter().try_for_each(|table| writeln!(f, "{table}"))?;
+        self.territory.iter().try_for_each(|territory| writeln!(f, "{territory}"))
+    }
+}
+
+impl fmt::Display for TerritoryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "territories by {}: {} units have rows in several; {} of their rows are in another than most and no \
+             question about theirs alone reads them",
+            self.column, self.units_in_several, self.rows_elsewhere
+        )?;
+        if self.units_nowhere > 0 {
+            write!(
+                f,
+                "\n  {} units have no row in any; only questions about all read theirs",
+                self.units_nowhere
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -8,4 +8,5 @@ mod input;
 mod measures;
 mod register;
 mod sensitivity;
+mod territories;
 mod units;
