@@ -254,18 +254,74 @@ fn seed() -> u64 {
 async fn a_unit_placed_elsewhere_changes_no_cell_and_no_bit() {
     let seen = movements(seed(), |_, restricted| restricted.clone()).await;
     assert_eq!(seen.moved_elsewhere, 0, "of {}", seen.elsewhere);
-    assert!(seen.elsewhere > 50 && seen.moved_inside > 30, "{} and {}", seen.elsewhere, seen.moved_inside);
+    assert!(seen.elsewhere > 40 && seen.moved_inside > 15, "{} and {}", seen.elsewhere, seen.moved_inside);
     assert!(seen.moved_inside <= seen.inside);
     // The same units move the same questions where the condition on placement is left out: rows of a territory belong
     // to units that are placed elsewhere, too.
     let undivided = undivided();
     let unfiltered = movements(seed(), |sql, _| plan(&undivided, sql)).await;
     assert_eq!((unfiltered.elsewhere, unfiltered.inside), (seen.elsewhere, seen.inside));
-    assert!(unfiltered.moved_elsewhere > 5, "only {} are seen", unfiltered.moved_elsewhere);
+    assert!(unfiltered.moved_elsewhere > 3, "only {} are seen", unfiltered.moved_elsewhere);
 }
 
 async fn count(source: &Source, manifest: &Manifest, sql: &str) -> i64 {
     answer(source, &plan(manifest, sql)).await[0]
+}
+
+/// A random condition in which the county may stand anywhere.
+fn nested(random: &mut Random, depth: usize) -> String {
+    let value = |random: &mut Random| *random.pick(&[&"A", &"B", &"C", &"D", &"a", &""]);
+    let column = |random: &mut Random| *random.pick(&[&"county", &"county", &"county", &"home"]);
+    if depth == 0 || random.once_in(5) {
+        return match random.below(8) {
+            0..3 => format!("{} = '{}'", column(random), value(random)),
+            3 => format!("'{}' <> {}", value(random), column(random)),
+            4 => format!("{} IN ('{}', '{}')", column(random), value(random), value(random)),
+            5 => format!("{} NOT IN ('{}', '{}')", column(random), value(random), value(random)),
+            6 => random.pick(&["TRUE", "FALSE", "poor", "county IS NULL", "county = home"]).to_owned(),
+            _ => format!("CASE WHEN poor THEN county = '{}' ELSE FALSE END", value(random)),
+        };
+    }
+    match random.below(5) {
+        0 => format!("NOT ({})", nested(random, depth - 1)),
+        1 | 2 => format!("({}) AND ({})", nested(random, depth - 1), nested(random, depth - 1)),
+        3 => format!("({}) OR ({})", nested(random, depth - 1), nested(random, depth - 1)),
+        _ => format!(
+            "({}) AND ({}) AND county IN ('A', 'B')",
+            nested(random, depth - 1),
+            nested(random, depth - 1)
+        ),
+    }
+}
+
+/// Of units with one row each no row is elsewhere, so that what a condition touches must be all that it lets through:
+/// the restricted question finds as many rows as the one that reads everything.
+#[tokio::test]
+async fn a_condition_lets_through_nobody_outside_of_what_it_touches() {
+    let (divided, undivided) = (divided(), undivided());
+    let mut people = Vec::new();
+    for county in ["A", "B", "C", "D", "a", ""] {
+        for home in ["A", "B", "C", "D", ""] {
+            for poor in ["true", "false", ""] {
+                people.push(format!("{},{county},{home},1,{poor}", people.len()));
+            }
+        }
+    }
+    let source = open(&divided, 1, &Rows { people, stays: Vec::new() }).await;
+    let random = &mut Random(seed());
+    let (mut restricted, mut found) = (0, 0);
+    for _ in 0..400 {
+        let sql = format!("SELECT COUNT(*) FROM people WHERE {}", nested(random, 4));
+        let plans = [plan(&divided, &sql), plan(&undivided, &sql)];
+        if plans[0].territories().is_none() {
+            continue;
+        }
+        let [some, all] = [answer(&source, &plans[0]).await[0], answer(&source, &plans[1]).await[0]];
+        assert_eq!(some, all, "{sql} touches {:?}", plans[0].territories());
+        restricted += 1;
+        found += i32::from(some > 0);
+    }
+    assert!(restricted > 40 && found > 25, "{restricted} of 400 are restricted, {found} find somebody");
 }
 
 const COUNTIES: [&str; 3] = ["A", "B", "C"];
