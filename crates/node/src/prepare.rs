@@ -30,8 +30,8 @@ impl Node {
         }
         let verdict = self.judge(&question)?;
         let (planner, price) = (question.spec.planner.clone(), question.plan.price());
-        let now_s = self.clock.now_s();
-        self.with_ledger(move |ledger| ledger.affordable(&planner, price, &Touched::All, now_s)).await?;
+        let (touched, now_s) = (Touched::of(question.plan.territories()), self.clock.now_s());
+        self.with_ledger(move |ledger| ledger.affordable(&planner, price, &touched, now_s)).await?;
         let approval = self.approval(verdict, &question, asked.signature).await?;
         // Waiting is bounded in time here, and in number by the connection's limit.
         let permit = timeout(self.limits.query_timeout, self.queries.acquire())
@@ -115,7 +115,7 @@ impl Node {
             spec_hash,
             planner: spec.planner,
             cost: plan.price(),
-            touched: Touched::All,
+            touched: Touched::of(plan.territories()),
             approval,
             asked,
             expires_at_s,

@@ -38,14 +38,10 @@ impl<'a> Plans<'a> {
             self.known.clear();
         }
         let manifest = self.manifests.get(&spec.manifest_hash);
-        let planned = manifest
-            .and_then(|manifest| plan(manifest, &spec.sql, spec.rho).ok())
-            .map(|plan| Planned { hash: plan.hash(), price: plan.price(), touched: touched(&plan) });
+        let planned = manifest.and_then(|manifest| plan(manifest, &spec.sql, spec.rho).ok()).map(|plan| {
+            Planned { hash: plan.hash(), price: plan.price(), touched: Touched::of(plan.territories()) }
+        });
         self.known.insert(key, planned.clone());
         planned
     }
-}
-
-fn touched(_plan: &almoner_query::Plan) -> Touched {
-    Touched::All
 }

@@ -13,6 +13,13 @@ pub enum Touched {
     Some(Vec<u16>),
 }
 
+impl Touched {
+    /// As a plan tells it: the numbers of the territories, ascending, or `None` for all.
+    pub fn of(territories: Option<&[u16]>) -> Self {
+        territories.map_or(Touched::All, |numbers| Touched::Some(numbers.to_vec()))
+    }
+}
+
 /// What happened to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
