@@ -14,8 +14,10 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What was checked, in words, and how often.
     pub checked: Vec<(String, u64)>,
-    /// What could not be checked with what was given, and what nobody can check.
+    /// What could not be checked with what was given.
     pub unverified: Vec<String>,
+    /// What nobody can check.
+    pub unverifiable: Vec<String>,
     /// Every ledger.
     pub nodes: Vec<NodeLine>,
     /// The registry, if there is one.
@@ -157,7 +159,7 @@ impl fmt::Display for Report {
             writeln!(f, "  {times:>9}  {what}")?;
         }
         writeln!(f, "Not verified")?;
-        for what in &self.unverified {
+        for what in self.unverified.iter().chain(&self.unverifiable) {
             writeln!(f, "  - {what}")?;
         }
         match self.findings.len() {

@@ -226,7 +226,6 @@ impl<'a> Run<'a> {
             let text = "sums whose masked vectors were too large to keep; their hashes are signed";
             self.unverified.push(format!("{} {text}", releases.unsummed));
         }
-        self.unverified.extend(NOBODY_CAN.map(str::to_owned));
         let sum = |of: fn(&NodeChecked) -> u64| nodes.iter().map(|(_, _, checked)| of(checked)).sum();
         let entries = nodes.iter().map(|(log, ..)| log.size).sum::<u64>()
             + registry.as_ref().map_or(0, |(log, _)| log.size);
@@ -254,6 +253,7 @@ impl<'a> Run<'a> {
             findings: self.findings,
             checked,
             unverified: self.unverified,
+            unverifiable: NOBODY_CAN.map(str::to_owned).to_vec(),
             nodes: nodes.into_iter().map(|(log, agency, checked)| node_line(log, agency, checked)).collect(),
             registry: registry.map(|(log, _)| log),
             releases: releases

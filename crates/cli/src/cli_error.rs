@@ -24,6 +24,8 @@ pub(crate) enum CliError {
     Node(#[from] almoner_node::NodeError),
     #[error(transparent)]
     Queue(#[from] almoner_policy::QueueError),
+    #[error("the ledger cannot be used")]
+    Ledger(#[from] almoner_ledger::LedgerError),
     #[error("the coordinator does not start")]
     Coordinator(#[from] almoner_coordinator::CoordinatorError),
     #[error(transparent)]

@@ -1,10 +1,12 @@
 //! `almoner`: one binary for every party of a federation. This file only names the commands.
 
+mod audit;
 mod bench;
 mod budget;
 mod cli_error;
 mod demo;
 mod keys;
+mod ledger;
 mod manifest;
 mod officer;
 mod output;
@@ -41,6 +43,9 @@ enum Command {
     /// Run an agency's node, and decide about its questions.
     #[command(subcommand)]
     Node(serve::NodeCommand),
+    /// Export, verify, copy and restore a node's ledger.
+    #[command(subcommand)]
+    Ledger(ledger::LedgerCommand),
     /// Run the coordinator.
     #[command(subcommand)]
     Coordinator(serve::CoordinatorCommand),
@@ -48,6 +53,8 @@ enum Command {
     Query(query::QueryCommand),
     /// Show what was spent and what is left.
     Budget(budget::BudgetCommand),
+    /// Verify ledgers, registry and releases, over the network or from files.
+    Audit(audit::AuditCommand),
     /// Measure how good the answers are.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -62,7 +69,7 @@ fn main() -> ExitCode {
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     match run(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", cli_error::chain(&error));
             ExitCode::FAILURE
@@ -70,17 +77,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), CliError> {
-    match command {
+fn run(command: Command) -> Result<ExitCode, CliError> {
+    let done = match command {
+        Command::Audit(command) => return block_on(command.run()),
         Command::Keys(command) => Ok(command.run()?),
         Command::Manifest(command) => command.run(),
         Command::Node(command) => block_on(command.run()),
+        Command::Ledger(command) => command.run(),
         Command::Coordinator(command) => block_on(command.run()),
         Command::Query(command) => block_on(command.run()),
         Command::Budget(command) => block_on(command.run()),
         Command::Bench(command) => block_on(command.run()),
         Command::Demo(command) => block_on(command.run()),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 /// Planning recurses over a question's tree, in the query engine more than once: so deep a stack lets the
@@ -90,7 +100,9 @@ const STACK_BYTES: usize = 64 << 20;
 /// How long work that was under way may go on after the command itself has ended.
 const LEAVE: Duration = Duration::from_secs(5);
 
-fn block_on(task: impl Future<Output = Result<(), CliError>> + Send + 'static) -> Result<(), CliError> {
+fn block_on<T: Send + 'static>(
+    task: impl Future<Output = Result<T, CliError>> + Send + 'static,
+) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)

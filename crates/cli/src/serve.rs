@@ -7,6 +7,7 @@ use almoner_node::{NodeConfig, Step, SystemClock};
 use clap::Subcommand;
 
 use crate::cli_error::CliError;
+use crate::ledger::PolicyCommand;
 use crate::officer::OfficerCommand;
 
 #[derive(Subcommand)]
@@ -29,6 +30,7 @@ pub(crate) enum NodeCommand {
         #[arg(long, value_name = "STEP", hide = true)]
         crash_drill: Option<Step>,
     },
+    Policy(PolicyCommand),
     #[command(flatten)]
     Officer(OfficerCommand),
 }
@@ -46,6 +48,7 @@ impl NodeCommand {
                 );
                 return Ok(());
             }
+            NodeCommand::Policy(command) => return command.run(),
             NodeCommand::Officer(command) => return command.run(),
             NodeCommand::Serve { config, crash_drill } => (NodeConfig::read(&config)?, crash_drill),
         };

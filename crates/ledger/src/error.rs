@@ -85,6 +85,9 @@ pub enum BookFault {
     /// What an approval is worth.
     #[error("the data officer's approval {0}")]
     Approval(&'static str),
+    /// A LOAD of the data that were in use already.
+    #[error("it loads the data that are in use")]
+    Load,
     /// A ledger keeps its name.
     #[error("it names another ledger")]
     Origin,

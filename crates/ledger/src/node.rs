@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
 use crate::books::{self, ApprovalUse, Books, Budget, Round, RoundPhase};
-use crate::entry::{Approval, Entry, Policy, SignedPolicy, Step, Touched};
+use crate::entry::{Approval, Entry, LoadEntry, Policy, SignedPolicy, Step, Touched};
 use crate::error::{BookFault, LedgerError, Refusal};
 use crate::group::{Group, HasStore};
 use crate::node_types::{Charged, Position, Reservation, StoredReady};
@@ -92,6 +92,16 @@ impl NodeLedger {
     /// The policy in force.
     pub fn policy(&self) -> Result<Policy, LedgerError> {
         self.inner.run(|inner| Ok(inner.books.policy().ok_or(BookFault::NoPolicy)?.clone()))
+    }
+
+    /// Records from which data the node answers from here on, unless they are those of before.
+    pub fn load(&self, snapshot: Digest, now_s: u64) -> Result<(), LedgerError> {
+        self.inner.run(|inner| {
+            if inner.books.snapshot() == Some(snapshot) {
+                return Ok(());
+            }
+            inner.commit(&Entry::Load(LoadEntry { at_s: now_s, snapshot }), |_, _, _| Ok(()))
+        })
     }
 
     /// Puts another policy in force, which its officer, and an auditor where the present one asks for that, signed to

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use almoner_federation::Digest;
+use almoner_federation::{Digest, Signature};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::LedgerError;
-use crate::node_types::Position;
+use crate::node_types::{Asked, Position};
 use crate::registry_entry::{RegistryEntry, RegistryStep};
 use crate::store::{
     BUSY, Header, Kind, damaged, failed, not_ours, page, private, replay, sync_folder, with_ending,
@@ -137,6 +137,29 @@ impl LedgerReader {
             each(number, bytes, after.root)
         })?;
         Ok(end)
+    }
+
+    /// Gives every question that a node's ledger keeps, as its planner signed it, to `each`, in the order of hashes.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotOurs`] for a registry, or what `each` returns.
+    pub fn questions<E: From<LedgerError>>(
+        &self,
+        mut each: impl FnMut(Asked) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let kind = FileKind::NodeLedger;
+        if self.kind != kind {
+            return Err(not_ours(&self.path, kind.kind().name, "it is a registry").into());
+        }
+        let failed = |error: rusqlite::Error| E::from(LedgerError::from(error));
+        let select = "SELECT body, signature FROM questions ORDER BY spec_hash";
+        let mut statement = self.connection.prepare(select).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let signature = Signature(row.get(1).map_err(failed)?);
+            each(Asked { body: row.get(0).map_err(failed)?, signature })?;
+        }
+        Ok(())
     }
 
     /// Gives every release of a registry in the order of publication to `each`: the number of its PUBLISH entry, and

@@ -99,6 +99,8 @@ pub struct NodeConfig {
     pub listen: std::net::SocketAddr,
     /// The accepted manifest.
     pub manifest: Manifest,
+    /// Its file.
+    pub manifest_file: PathBuf,
     /// Folder of the agency's keys.
     pub keys: PathBuf,
     /// Folder of its tables.
@@ -145,6 +147,7 @@ impl NodeConfig {
             agency: file.agency,
             listen: file.listen,
             manifest,
+            manifest_file: manifest_path,
             keys: folder.join(file.keys),
             data: folder.join(file.data),
             state: folder.join(file.state),

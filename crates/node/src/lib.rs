@@ -23,6 +23,6 @@ pub use clock::{Clock, SystemClock};
 pub use config::{Limits, NodeConfig};
 pub use drill::Step;
 pub use error::NodeError;
-pub use node::{Node, init, ledger_path, officer_key};
+pub use node::{Node, init, ledger_path, officer_key, open_for_officer, signing_key};
 pub use policy::policy_of;
 pub use serve::{open, serve};

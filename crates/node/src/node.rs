@@ -53,15 +53,7 @@ impl Node {
         let agency = manifest.agency_named(&config.agency).expect("NodeConfig::read found the agency");
         let id = agency.node;
 
-        let signing_path = config.keys.join("signing.key");
-        let signing = SigningKey::from_seed(&read_key(&signing_path)?)
-            .map_err(|_| NodeError::Key { path: signing_path.clone(), reason: "not an Ed25519 seed" })?;
-        if signing.verifying_key() != agency.signing_key {
-            return Err(NodeError::Key {
-                path: signing_path,
-                reason: "not the signing key of this agency in the manifest",
-            });
-        }
+        let signing = signing_key(config)?;
         let mask_path = config.keys.join("mask.key");
         let mask = MaskKey::from_bytes(&read_key(&mask_path)?);
         if mask.public() != agency.mask_key {
@@ -86,6 +78,7 @@ impl Node {
         let source = Source::open(&config.data, &manifest, &config.agency, &bounding).await?;
         tracing::info!("loaded for this node's eyes only:\n{}", source.report());
         let ledger = open_ledger(config)?;
+        ledger.load(source.snapshot(), clock.now_s())?;
         let queue = Queue::open(&queue_path(config))?;
         let office = Office::of(&manifest, &config.agency).expect("NodeConfig::read found the agency");
         Ok(Node {
@@ -184,6 +177,33 @@ pub fn officer_key(config: &NodeConfig, file: &Path) -> Result<SigningKey, NodeE
     } else {
         Err(wrong("not the officer's key of this agency in the manifest"))
     }
+}
+
+/// The key that signs the node's READYs, receipts and checkpoints.
+///
+/// # Errors
+/// When it cannot be read, or is not the one in the manifest.
+pub fn signing_key(config: &NodeConfig) -> Result<SigningKey, NodeError> {
+    let path = config.keys.join("signing.key");
+    let wrong = |reason| NodeError::Key { path: path.clone(), reason };
+    let key = SigningKey::from_seed(&read_key(&path)?).map_err(|_| wrong("not an Ed25519 seed"))?;
+    let agency = config.manifest.agency_named(&config.agency).expect("NodeConfig::read found the agency");
+    if key.verifying_key() == agency.signing_key {
+        Ok(key)
+    } else {
+        Err(wrong("not the signing key of this agency in the manifest"))
+    }
+}
+
+/// Opens the ledger for its data officer's own work, under whatever policy it is; the node must be stopped.
+///
+/// # Errors
+/// When there is none, it is in use, or it cannot be trusted.
+pub fn open_for_officer(config: &NodeConfig, path: &Path) -> Result<NodeLedger, NodeError> {
+    if !path.exists() {
+        return Err(NodeError::NoLedger { path: path.to_owned() });
+    }
+    Ok(NodeLedger::open(path, &read_key(&config.keys.join("sealing.key"))?)?)
 }
 
 /// Where the node keeps its ledger.

@@ -30,6 +30,8 @@ pub(crate) struct Use {
     pub(crate) ready: (u64, Digest),
     pub(crate) receipt: (u64, Digest),
     pub(crate) note: Option<(u64, Digest)>,
+    /// The data that READY says it answered from.
+    pub(crate) snapshot: Digest,
 }
 
 /// What one ledger says.
@@ -99,7 +101,7 @@ pub(crate) fn check_node(
                 }
                 match &entry {
                     Entry::Policy(entry) => reading.policy(number, entry),
-                    Entry::Approval(_) => {}
+                    Entry::Approval(_) | Entry::Load(_) => {}
                     Entry::Round(entry) => reading.round(number, entry),
                 }
             }
@@ -277,6 +279,13 @@ impl<'a> Reading<'a> {
                     used.receipt.0.saturating_sub(1)
                 );
                 found.push(here(Code::Order, text).at(charged_by));
+            }
+            if round.snapshot != Some(used.snapshot) {
+                let text = format!(
+                    "READY in release {} of the registry names other data than the last LOAD before this entry",
+                    used.number
+                );
+                found.push(here(Code::Order, text).at(round.reserved_by));
             }
             if used.ready.0 != round.reserved_by + 1 {
                 let text = format!(

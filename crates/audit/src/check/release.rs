@@ -178,6 +178,7 @@ fn one(
                 ready: (ready.ledger_size, ready.ledger_root),
                 receipt: (receipt.ledger_size, receipt.ledger_root),
                 note,
+                snapshot: ready.snapshot,
             };
             (*node, here)
         })

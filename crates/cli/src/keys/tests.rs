@@ -93,7 +93,7 @@ fn nothing_is_ever_overwritten() {
     let mut others: Vec<_> =
         fs::read_dir(&folder).expect("read").map(|entry| entry.expect("read").path()).collect();
     others.retain(|path| !path.ends_with("mask.key"));
-    assert_eq!(others.len(), 8);
+    assert_eq!(others.len(), 9);
     for path in others {
         fs::remove_file(path).expect("removed");
     }

@@ -42,6 +42,8 @@ pub enum RoundPhase {
 pub struct Round {
     /// What was asked, hashed.
     pub spec_hash: Digest,
+    /// The data that it was answered from; `None` before the first LOAD entry.
+    pub snapshot: Option<Digest>,
     /// Who asked.
     pub planner: Name,
     /// The price.
@@ -89,6 +91,8 @@ struct Approved {
 #[derive(Debug, Clone)]
 pub struct Books {
     policy: Option<Policy>,
+    /// The data in use.
+    snapshot: Option<Digest>,
     position: Position,
     /// For ever.
     total: Spent,
@@ -103,6 +107,7 @@ impl Default for Books {
     fn default() -> Self {
         Books {
             policy: None,
+            snapshot: None,
             position: Position { size: 0, root: Digest::of(&[]) },
             total: Spent::default(),
             periods: BTreeMap::new(),
@@ -125,6 +130,11 @@ impl Books {
     /// The policy in force: the last POLICY or GRANT entry's.
     pub fn policy(&self) -> Option<&Policy> {
         self.policy.as_ref()
+    }
+
+    /// The data in use: the last LOAD entry's.
+    pub fn snapshot(&self) -> Option<Digest> {
+        self.snapshot
     }
 
     /// The tree over the entries so far.
@@ -332,6 +342,11 @@ impl Books {
                 let policy = self.policy.as_ref().ok_or(BookFault::NoPolicy)?;
                 self.may_approve(&entry.signed(&policy.origin), entry.at_s)
             }
+            Entry::Load(entry) => match &self.policy {
+                None => Err(BookFault::NoPolicy),
+                Some(_) if self.snapshot == Some(entry.snapshot) => Err(BookFault::Load),
+                Some(_) => Ok(()),
+            },
             Entry::Round(entry) => self.check_round(entry),
         }
     }
@@ -348,6 +363,12 @@ impl Books {
                 let (decided_at_s, until_s) = (entry.decided_at_s, entry.until_s);
                 let approved = Approved { decided_at_s, until_s, used_by: None };
                 self.approvals.insert(entry.question, approved);
+            }
+            Entry::Load(entry) => {
+                // In other files units may be placed elsewhere: what was spent on some territories counts for all.
+                if self.snapshot.replace(entry.snapshot).is_some() {
+                    self.fold(self.territories());
+                }
             }
             Entry::Round(entry) => self.apply_round(entry, after),
         }
@@ -500,7 +521,7 @@ impl Books {
         let repartitioned = before.map(partition) != Some(partition(policy));
         let recounted = before.map(length) != Some(length(policy));
         if repartitioned {
-            self.repartition(policy);
+            self.fold(territories(policy));
         }
         if recounted {
             let latest =
@@ -515,8 +536,9 @@ impl Books {
         self.policy = Some(policy.clone());
     }
 
-    fn repartition(&mut self, policy: &Policy) {
-        let (placements, count) = (self.placements(), territories(policy));
+    /// Begins to count `count` territories anew.
+    fn fold(&mut self, count: u32) {
+        let placements = self.placements();
         let rounds = &self.rounds;
         let reserved = |period: Option<u32>| {
             let open = rounds.values().filter(|round| round.phase == RoundPhase::Reserved);
@@ -539,9 +561,10 @@ impl Books {
             Step::Expire => RoundPhase::Expired,
             Step::Abort => RoundPhase::Aborted,
         };
-        let period = self.period_at(entry.at_s);
+        let (period, snapshot) = (self.period_at(entry.at_s), self.snapshot);
         let round = self.rounds.entry(key).and_modify(|round| round.phase = phase).or_insert_with(|| Round {
             spec_hash: entry.spec_hash,
+            snapshot,
             planner: entry.planner.clone(),
             cost: entry.cost,
             touched: match &entry.step {

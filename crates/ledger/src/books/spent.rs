@@ -34,7 +34,7 @@ impl Sums {
 ///
 /// A unit that its agencies place in the territories of a set T loses `all + sum of T's sums` at most, whatever T is:
 /// questions about other territories read no row of it (docs/specification.md, on territories). No unit is in more than
-/// `placements` territories, so the largest such sum bounds every unit's loss.
+/// `placements` territories, so `all + placements * the largest sum` bounds every unit's loss.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spent {
     all: Sums,
@@ -63,17 +63,12 @@ impl Spent {
             Some((Touched::All, cost)) => (cost, None),
             Some((Touched::Some(numbers), cost)) => (PicoRho::ZERO, Some((numbers, cost))),
         };
-        let mut sums: Vec<PicoRho> = self.territories.iter().map(of).collect();
-        if let Some((numbers, cost)) = some {
-            for number in numbers {
-                sums[usize::from(*number)] = add(sums[usize::from(*number)], cost);
-            }
-        }
-        let most = (placements as usize).min(sums.len());
-        if most < sums.len() {
-            sums.select_nth_unstable_by(most, |a, b| b.cmp(a));
-        }
-        sums[..most].iter().fold(add(of(&self.all), all), |sum, more| add(sum, *more))
+        let largest = self.territories.iter().map(of).max().unwrap_or_default();
+        let touched = some.into_iter().flat_map(|(numbers, cost)| {
+            numbers.iter().map(move |number| add(of(&self.territories[usize::from(*number)]), cost))
+        });
+        let largest = touched.max().unwrap_or_default().max(largest);
+        add(add(of(&self.all), all), times(largest, placements))
     }
 
     /// What all questions that touch one territory have spent, by `of`.
@@ -103,6 +98,10 @@ impl Spent {
         *self = Spent::new(territories);
         self.all = Sums { charged, reserved: open };
     }
+}
+
+fn times(a: PicoRho, factor: u32) -> PicoRho {
+    PicoRho::new(a.get().saturating_mul(factor.into()))
 }
 
 /// Saturating: a sum beyond 64 bits is beyond every limit.

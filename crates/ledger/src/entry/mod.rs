@@ -1,6 +1,7 @@
 //! The canonical bytes of a node's ledger entries (PROTOCOL E.2): what auditors read and trees hash.
 
 mod approval;
+mod load;
 mod policy;
 mod round;
 
@@ -8,6 +9,7 @@ use almoner_federation::tiles::MAX_ENTRY_BYTES;
 use almoner_federation::{DecodeError, Digest, Name, PicoRho, Reader};
 
 pub use approval::{Approval, ApprovalEntry, SignedApproval};
+pub use load::LoadEntry;
 pub use policy::{Limits, Policy, PolicyEntry, SignedPolicy, TerritoryLimit};
 pub use round::{RoundEntry, Step, Touched};
 
@@ -24,17 +26,20 @@ pub enum Entry {
     Policy(Box<PolicyEntry>),
     /// The data officer approved a question.
     Approval(ApprovalEntry),
+    /// The agency's data changed.
+    Load(LoadEntry),
     /// One step of one attempt.
     Round(RoundEntry),
 }
 
 impl Entry {
     /// The canonical bytes, at most [`MAX_ENTRY_BYTES`], what a bundle of tiles can hold: `LP(label, type, at_s, ...)`, integers big-endian. The rest is
-    /// stated at the types: [`PolicyEntry`], [`ApprovalEntry`], [`RoundEntry`].
+    /// stated at the types: [`PolicyEntry`], [`ApprovalEntry`], [`LoadEntry`], [`RoundEntry`].
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Entry::Policy(entry) => entry.encode(),
             Entry::Approval(entry) => entry.encode(),
+            Entry::Load(entry) => entry.encode(),
             Entry::Round(entry) => entry.encode(),
         }
     }
@@ -49,6 +54,7 @@ impl Entry {
             policy::WORD => PolicyEntry::decode(reader, false).map(|entry| Entry::Policy(Box::new(entry))),
             policy::GRANT => PolicyEntry::decode(reader, true).map(|entry| Entry::Policy(Box::new(entry))),
             approval::WORD => ApprovalEntry::decode(reader).map(Entry::Approval),
+            load::WORD => LoadEntry::decode(reader).map(Entry::Load),
             word => RoundEntry::decode(word, reader).map(Entry::Round),
         }
     }
@@ -58,6 +64,7 @@ impl Entry {
         match self {
             Entry::Policy(entry) => entry.at_s,
             Entry::Approval(entry) => entry.at_s,
+            Entry::Load(entry) => entry.at_s,
             Entry::Round(entry) => entry.at_s,
         }
     }

@@ -273,7 +273,7 @@ fn the_entries_are_the_leaves_of_the_tree_and_tell_the_whole_story() {
     let told: Vec<_> = entries
         .iter()
         .filter_map(|bytes| match Entry::decode(bytes).expect("the ledger's own entry") {
-            Entry::Policy(_) | Entry::Approval(_) => None,
+            Entry::Policy(_) | Entry::Approval(_) | Entry::Load(_) => None,
             Entry::Round(round) => {
                 let number = u64::from_be_bytes(round.query.0[8..].try_into().expect("eight bytes"));
                 let step = match round.step {
