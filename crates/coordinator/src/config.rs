@@ -41,6 +41,8 @@ pub struct CoordinatorConfig {
     pub listen: std::net::SocketAddr,
     /// The accepted manifest.
     pub manifest: Manifest,
+    /// Its file.
+    pub manifest_file: PathBuf,
     /// Folder of the coordinator's keys.
     pub keys: PathBuf,
     /// Folder of its registry.
@@ -95,6 +97,7 @@ impl CoordinatorConfig {
             keys: folder.join(file.keys),
             state: folder.join(file.state),
             manifest,
+            manifest_file: manifest_path,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The coordinator: everything it knows, put together once at start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,18 +35,9 @@ impl Coordinator {
     /// Whatever is wrong, for the operator.
     pub fn open(config: &CoordinatorConfig) -> Result<Self, CoordinatorError> {
         let manifest = config.manifest.clone();
-        let path = config.keys.join("signing.key");
-        let key_error = |reason| CoordinatorError::Key { path: path.clone(), reason };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| CoordinatorError::Read { path: path.clone(), source })?;
-        let mut seed = [0; 32];
-        hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| key_error("not 64 hexadecimal digits"))?;
-        let signing = SigningKey::from_seed(&seed).map_err(|_| key_error("not an Ed25519 seed"))?;
-        if signing.verifying_key() != manifest.coordinator.signing_key {
-            return Err(key_error("not the coordinator's signing key in the manifest"));
-        }
-        let roster =
-            Roster::of(&manifest).map_err(|_| key_error("the manifest has fewer than two agencies"))?;
+        let signing = signing_key(config)?;
+        let roster = Roster::of(&manifest)
+            .map_err(|_| wrong_key(config, "the manifest has fewer than two agencies"))?;
 
         let tls = TlsFiles::read(&config.keys)?;
         let nodes = manifest
@@ -62,7 +54,7 @@ impl Coordinator {
             .collect::<Result<_, CoordinatorError>>()?;
         std::fs::create_dir_all(&config.state)
             .map_err(|source| CoordinatorError::Read { path: config.state.clone(), source })?;
-        let registry = Registry::open(&config.state.join("registry.sqlite"))?;
+        let registry = Registry::open(&registry_path(config))?;
         Ok(Coordinator {
             signing,
             roster: Arc::new(roster),
@@ -114,4 +106,31 @@ impl Drop for Held {
 /// Seconds since 1970-01-01 UTC by this machine's clock.
 pub(crate) fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs())
+}
+
+/// Where the coordinator keeps its registry.
+pub fn registry_path(config: &CoordinatorConfig) -> PathBuf {
+    config.state.join("registry.sqlite")
+}
+
+/// The key that signs contexts, publications and the registry's checkpoints.
+///
+/// # Errors
+/// When it cannot be read, or is not the one in the manifest.
+pub fn signing_key(config: &CoordinatorConfig) -> Result<SigningKey, CoordinatorError> {
+    let path = config.keys.join("signing.key");
+    let text = std::fs::read_to_string(&path).map_err(|source| CoordinatorError::Read { path, source })?;
+    let mut seed = [0; 32];
+    let digits = hex::decode_to_slice(text.trim(), &mut seed);
+    digits.map_err(|_| wrong_key(config, "not 64 hexadecimal digits"))?;
+    let signing = SigningKey::from_seed(&seed).map_err(|_| wrong_key(config, "not an Ed25519 seed"))?;
+    if signing.verifying_key() == config.manifest.coordinator.signing_key {
+        Ok(signing)
+    } else {
+        Err(wrong_key(config, "not the coordinator's signing key in the manifest"))
+    }
+}
+
+fn wrong_key(config: &CoordinatorConfig, reason: &'static str) -> CoordinatorError {
+    CoordinatorError::Key { path: config.keys.join("signing.key"), reason }
 }

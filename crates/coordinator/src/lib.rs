@@ -17,6 +17,6 @@ mod serve;
 mod service;
 
 pub use config::CoordinatorConfig;
-pub use coordinator::Coordinator;
+pub use coordinator::{Coordinator, registry_path, signing_key};
 pub use error::CoordinatorError;
 pub use serve::{open, serve};

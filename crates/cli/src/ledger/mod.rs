@@ -7,8 +7,9 @@ mod verify;
 
 use std::path::PathBuf;
 
+use almoner_coordinator::CoordinatorConfig;
 use almoner_node::{NodeConfig, ledger_path};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use crate::cli_error::CliError;
 
@@ -16,11 +17,10 @@ pub(crate) use change::{Change, PolicyCommand};
 
 #[derive(Subcommand)]
 pub(crate) enum LedgerCommand {
-    /// Write the ledger as signed, static files that auditors and ordinary log tools read; the node may run.
+    /// Write a ledger, or the registry, as signed, static files that auditors and ordinary log tools read; its server may run.
     Export {
-        /// The agency's node.toml.
-        #[arg(long, value_name = "FILE")]
-        config: PathBuf,
+        #[command(flatten)]
+        of: Of,
         /// Where to: a new folder, or one of an earlier export, which is then brought up to date.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -49,10 +49,28 @@ pub(crate) enum LedgerCommand {
     },
 }
 
+/// Whose log.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Of {
+    /// The agency's node.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The coordinator's coordinator.toml, for the registry and its releases.
+    #[arg(long, value_name = "FILE")]
+    coordinator: Option<PathBuf>,
+}
+
 impl LedgerCommand {
     pub(crate) fn run(self) -> Result<(), CliError> {
         match self {
-            LedgerCommand::Export { config, out } => export::run(&NodeConfig::read(&config)?, &out),
+            LedgerCommand::Export { of: Of { config: Some(config), .. }, out } => {
+                export::node(&NodeConfig::read(&config)?, &out)
+            }
+            LedgerCommand::Export { of: Of { coordinator: Some(config), .. }, out } => {
+                export::registry(&CoordinatorConfig::read(&config)?, &out)
+            }
+            LedgerCommand::Export { .. } => unreachable!("clap requires one of the two"),
             LedgerCommand::Verify { file } => verify::run(&file),
             LedgerCommand::Backup { config, to } => {
                 copies::backup(&ledger_path(&NodeConfig::read(&config)?), &to)
