@@ -54,6 +54,10 @@ enum Command {
     /// Show what was spent and what is left.
     Budget(budget::BudgetCommand),
     /// Verify ledgers, registry and releases, over the network or from files.
+    ///
+    /// Fetches what is new into a folder and audits everything there; with --offline it fetches nothing. Exits with 0 when
+    /// nothing is wrong, 2 for findings, 3 when nothing is wrong but something could not be looked at, and 1 when the audit
+    /// itself failed.
     Audit(audit::AuditCommand),
     /// Measure how good the answers are.
     #[command(subcommand)]

@@ -25,11 +25,9 @@ pub(crate) struct AuditCommand {
     #[command(subcommand)]
     command: Option<AuditSubcommand>,
     #[command(flatten)]
-    check: Option<Check>,
+    check: Check,
 }
 
-/// Fetch what is new and audit everything; with --offline audit what is there. Exits with 0 when nothing is wrong, 2 for
-/// findings, 3 when nothing is wrong but something could not be looked at, 1 when the audit itself failed.
 #[derive(Args)]
 struct Check {
     #[command(flatten)]
@@ -47,15 +45,15 @@ struct Check {
 struct Place {
     /// The folder of manifests, ledgers, registry and releases: fetched into, exported by agencies, or both.
     #[arg(long, value_name = "DIR")]
-    dir: PathBuf,
+    dir: Option<PathBuf>,
     /// Fetch nothing.
-    #[arg(long, conflicts_with_all = ["manifest", "keys"])]
+    #[arg(long)]
     offline: bool,
     /// The federation's manifest.
-    #[arg(long, env = "ALMONER_MANIFEST", value_name = "FILE", required_unless_present = "offline")]
+    #[arg(long, env = "ALMONER_MANIFEST", value_name = "FILE")]
     manifest: Option<PathBuf>,
     /// The auditor's key folder.
-    #[arg(long, env = "ALMONER_KEYS", value_name = "DIR", required_unless_present = "offline")]
+    #[arg(long, env = "ALMONER_KEYS", value_name = "DIR")]
     keys: Option<PathBuf>,
 }
 
@@ -78,14 +76,10 @@ enum Format {
 
 impl AuditCommand {
     pub(crate) async fn run(self) -> Result<ExitCode, CliError> {
-        match (self.command, self.check) {
-            (Some(AuditSubcommand::Watch(command)), _) => command.run().await,
-            (Some(AuditSubcommand::Countersign(command)), _) => command.run().map(|()| ExitCode::SUCCESS),
-            (None, Some(check)) => check.run().await,
-            (None, None) => Err(CliError::Usage {
-                message: "an audit needs a folder".into(),
-                remedy: "give one with --dir; see `almoner audit --help`",
-            }),
+        match self.command {
+            Some(AuditSubcommand::Watch(command)) => command.run().await,
+            Some(AuditSubcommand::Countersign(command)) => command.run().map(|()| ExitCode::SUCCESS),
+            None => self.check.run().await,
         }
     }
 }
@@ -126,7 +120,11 @@ fn report(mirror: &Mirror, others: &[Mirror], missed: Vec<String>) -> Result<Rep
 impl Place {
     /// The folder, brought up to date unless it is to be offline, and what could not be fetched.
     async fn open(&self) -> Result<(Mirror, Vec<String>), CliError> {
-        let mirror = Mirror::new(&self.dir);
+        let dir = self.dir.as_ref().ok_or(CliError::Usage {
+            message: "an audit needs a folder".into(),
+            remedy: "give one with --dir; see `almoner audit --help`",
+        })?;
+        let mirror = Mirror::new(dir);
         if self.offline {
             return Ok((mirror, Vec::new()));
         }
