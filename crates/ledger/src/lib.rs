@@ -9,7 +9,8 @@
 //! Nothing here may ever hold a cell without its noise, and no error text depends on what was counted.
 //!
 //! An older copy of a ledger file is a valid ledger: this crate finds damage and tampering, but it
-//! cannot find a *rollback*. That takes witnesses who remember a later [`Position`].
+//! cannot find a *rollback*. That takes witnesses who remember a later [`Position`]: a node asks them before it answers,
+//! and shows them [`NodeLedger::consistency_proof`].
 
 mod accounts;
 mod books;

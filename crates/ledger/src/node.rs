@@ -15,7 +15,7 @@ use crate::books::{self, ApprovalUse, Books, Budget, Round, RoundPhase};
 use crate::entry::{Approval, Entry, LoadEntry, Policy, SignedPolicy, Step, Touched};
 use crate::error::{BookFault, LedgerError, Refusal};
 use crate::group::{Group, HasStore};
-use crate::node_types::{Charged, Position, Reservation, StoredReady};
+use crate::node_types::{Asked, Charged, Position, Reservation, StoredReady};
 use crate::rounds::{self, State};
 use crate::seal::{About, Row, Seal};
 use crate::statement::Statement;
@@ -208,6 +208,22 @@ impl NodeLedger {
     /// The tree over all entries.
     pub fn position(&self) -> Result<Position, LedgerError> {
         self.inner.run(|inner| Ok(inner.store.position()))
+    }
+
+    /// The root over the first `size` entries; `None` when there are fewer.
+    pub fn root_at(&self, size: u64) -> Result<Option<Digest>, LedgerError> {
+        self.inner.run(|inner| Ok(inner.store.tree().root_at(size)))
+    }
+
+    /// The RFC 9162 proof that the tree of the first `new` entries begins with that of the first `old`; `None` when
+    /// `old` is larger than `new` or there are fewer than `new` entries.
+    pub fn consistency_proof(&self, old: u64, new: u64) -> Result<Option<Vec<Digest>>, LedgerError> {
+        self.inner.run(|inner| Ok(inner.store.tree().consistency_proof(old, new)))
+    }
+
+    /// The question with this hash as its planner signed it, if it was ever reserved.
+    pub fn question(&self, spec_hash: &Digest) -> Result<Option<Asked>, LedgerError> {
+        self.inner.run(|inner| rounds::question(inner.store.read()?, spec_hash))
     }
 
     /// Limits and sums for `planner` at the second `now_s`; refused when it has no allowance here.

@@ -153,6 +153,12 @@ impl Registry {
         self.inner.run(|inner| Ok(inner.store.position()))
     }
 
+    /// The RFC 9162 proof that the tree of the first `new` entries begins with that of the first `old`; `None` when
+    /// `old` is larger than `new` or there are fewer than `new` entries.
+    pub fn consistency_proof(&self, old: u64, new: u64) -> Result<Option<Vec<Digest>>, LedgerError> {
+        self.inner.run(|inner| Ok(inner.store.tree().consistency_proof(old, new)))
+    }
+
     /// What `planner`'s questions have cost.
     pub fn spent(&self, planner: &Name) -> Result<PicoRho, LedgerError> {
         self.inner.run(|inner| Ok(inner.accounts.spent(planner)))

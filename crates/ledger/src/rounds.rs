@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use almoner_federation::{QueryId, Signature};
+use almoner_federation::{Digest, QueryId, Signature};
 use almoner_secure_sum::{MAX_MESSAGE_BYTES, Message, Ready};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::books::{Books, Round, RoundPhase};
 use crate::entry::{Entry, Step};
 use crate::error::LedgerError;
+use crate::node_types::Asked;
 use crate::seal::{About, Row, Seal};
 use crate::store::{Kind, Store, damaged, hex};
 
@@ -108,6 +109,15 @@ pub(crate) fn sealed(connection: &Connection, reserved_by: u64) -> Result<Vec<u8
         .query_row([reserved_by as i64], |row| row.get(0))
         .optional()?;
     found.ok_or_else(|| missing(reserved_by))
+}
+
+/// The question with this hash, as it travelled.
+pub(crate) fn question(connection: &Connection, spec_hash: &Digest) -> Result<Option<Asked>, LedgerError> {
+    let found = connection
+        .prepare_cached("SELECT body, signature FROM questions WHERE spec_hash = ?1")?
+        .query_row([hex(spec_hash)], |row| Ok(Asked { body: row.get(0)?, signature: Signature(row.get(1)?) }))
+        .optional()?;
+    Ok(found)
 }
 
 /// Recomputes tree, sums and states from the entries.

@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use almoner_federation::Digest;
-use almoner_federation::merkle::{Frontier, leaf_hash};
+use almoner_federation::merkle::{Tree, leaf_hash};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, params};
 
 use crate::error::LedgerError;
 use crate::node_types::Position;
-pub(crate) use chain::{Header, page, position, replay};
+pub(crate) use chain::{Header, page, replay};
 use file::WriterLock;
 pub(crate) use file::{failed, private, sync_folder, with_ending};
 
@@ -42,7 +42,7 @@ pub(crate) struct Kind {
 /// and not yet on the disk; after a failed write or commit nothing is read or written any more.
 pub(crate) struct Store {
     connection: Connection,
-    tree: Frontier,
+    tree: Tree,
     batch: Option<Batch>,
     stopped: bool,
     path: PathBuf,
@@ -52,8 +52,8 @@ pub(crate) struct Store {
 
 /// A transaction that was begun and not yet committed.
 struct Batch {
-    /// The tree that the disk has.
-    before: Frontier,
+    /// How many entries the disk has.
+    before: u64,
     /// The seal of the head that [`Store::commit`] will write.
     tag: Vec<u8>,
 }
@@ -61,7 +61,7 @@ struct Batch {
 /// One write under way: a savepoint of the batch.
 pub(crate) struct Write<'a> {
     pub(crate) tx: &'a Connection,
-    tree: &'a mut Frontier,
+    tree: &'a mut Tree,
 }
 
 impl Write<'_> {
@@ -69,7 +69,7 @@ impl Write<'_> {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<Position, LedgerError> {
         let number = self.tree.size();
         self.tree.push(leaf_hash(bytes));
-        let after = position(self.tree);
+        let after = present(self.tree);
         self.tx
             .prepare_cached("INSERT INTO entries (number, bytes, root) VALUES (?1, ?2, ?3)")?
             .execute(params![sql_int(number)?, bytes, after.root.0])?;
@@ -89,13 +89,24 @@ impl Store {
             LedgerError::Store(error) => named(path, kind, error),
             other => other,
         })?;
-        let tree = Frontier::new();
-        Ok(Store { connection, tree, batch: None, stopped: false, path: path.to_owned(), _lock: lock })
+        Ok(Store {
+            connection,
+            tree: Tree::new(),
+            batch: None,
+            stopped: false,
+            path: path.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// The tree over all entries, those of the open batch too.
     pub(crate) fn position(&self) -> Position {
-        position(&self.tree)
+        present(&self.tree)
+    }
+
+    /// The tree over all entries, those of the open batch too, for roots and proofs of its past.
+    pub(crate) fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     /// Whether an earlier failure left it uncertain what the disk holds.
@@ -140,26 +151,26 @@ impl Store {
     ) -> Result<T, LedgerError> {
         if self.batch.is_none() {
             self.connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| in_use(&self.path, error))?;
-            self.batch = Some(Batch { before: self.tree.clone(), tag: Vec::new() });
+            self.batch = Some(Batch { before: self.tree.size(), tag: Vec::new() });
         } else if self.connection.is_autocommit() {
             // SQLite rolled the whole batch back by itself, as it may after an error. A savepoint would now be
             // a transaction of its own, on top of entries that are not there.
             return Err(LedgerError::Stopped);
         }
-        let mut tree = self.tree.clone();
+        let before = self.tree.size();
         let savepoint = self.connection.savepoint()?;
-        let done = match work(&mut Write { tx: &savepoint, tree: &mut tree }) {
+        let done = match work(&mut Write { tx: &savepoint, tree: &mut self.tree }) {
             Ok(done) => done,
             Err(error) => {
+                self.tree.truncate(before);
                 savepoint.finish()?;
                 return Err(error);
             }
         };
         savepoint.commit()?;
-        if let Some(batch) = self.batch.as_mut().filter(|_| tree.size() != self.tree.size()) {
-            batch.tag = tag(position(&tree));
+        if let Some(batch) = self.batch.as_mut().filter(|_| self.tree.size() != before) {
+            batch.tag = tag(present(&self.tree));
         }
-        self.tree = tree;
         Ok(done)
     }
 
@@ -187,7 +198,7 @@ impl Store {
     pub(crate) fn stop(&mut self) {
         self.stopped = true;
         if let Some(batch) = self.batch.take() {
-            self.tree = batch.before;
+            self.tree.truncate(batch.before);
             // If it fails, closing the connection does the same.
             let _ = self.connection.execute_batch("ROLLBACK");
         }
@@ -197,9 +208,13 @@ impl Store {
     /// roots stored beside the entries. Returns the stored head's tag once size and root agree.
     pub(crate) fn replay(
         &mut self,
-        each: impl FnMut(u64, &[u8], Position) -> Result<(), LedgerError>,
+        mut each: impl FnMut(u64, &[u8], Position) -> Result<(), LedgerError>,
     ) -> Result<Option<Vec<u8>>, LedgerError> {
-        let (tree, tag) = replay(&self.connection, each)?;
+        let mut tree = Tree::new();
+        let tag = replay(&self.connection, |number, bytes, after| {
+            tree.push(leaf_hash(bytes));
+            each(number, bytes, after)
+        })?;
         self.tree = tree;
         Ok(tag)
     }
@@ -237,14 +252,18 @@ fn prepare(connection: &mut Connection, path: &Path, kind: &Kind) -> Result<(), 
     Ok(tx.commit()?)
 }
 
-fn commit(connection: &Connection, batch: &Batch, tree: &Frontier) -> Result<(), LedgerError> {
-    if tree.size() != batch.before.size() {
-        let head = position(tree);
+fn commit(connection: &Connection, batch: &Batch, tree: &Tree) -> Result<(), LedgerError> {
+    if tree.size() != batch.before {
+        let head = present(tree);
         connection
             .prepare_cached("INSERT OR REPLACE INTO head (one, size, root, tag) VALUES (1, ?1, ?2, ?3)")?
             .execute(params![sql_int(head.size)?, head.root.0, batch.tag])?;
     }
     Ok(connection.execute_batch("COMMIT")?)
+}
+
+fn present(tree: &Tree) -> Position {
+    Position { size: tree.size(), root: tree.root() }
 }
 
 /// SQLite's integers are signed.

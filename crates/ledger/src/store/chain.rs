@@ -74,11 +74,11 @@ fn tables(kind: &Kind) -> impl Iterator<Item = &&'static str> {
 }
 
 /// Reads every entry in order, gives each with the tree that ends with it to `each`, and compares the
-/// roots stored beside the entries. Returns the tree and the stored head's tag once size and root agree.
+/// roots stored beside the entries. Returns the stored head's tag once size and root agree.
 pub(crate) fn replay<E: From<LedgerError>>(
     connection: &Connection,
     mut each: impl FnMut(u64, &[u8], Position) -> Result<(), E>,
-) -> Result<(Frontier, Option<Vec<u8>>), E> {
+) -> Result<Option<Vec<u8>>, E> {
     let mut tree = Frontier::new();
     let mut statement = connection
         .prepare("SELECT number, bytes, root FROM entries ORDER BY number")
@@ -89,8 +89,7 @@ pub(crate) fn replay<E: From<LedgerError>>(
         let bytes = push(&mut tree, row)?;
         each(number, bytes, position(&tree))?;
     }
-    let tag = head_tag(connection, position(&tree))?;
-    Ok((tree, tag))
+    Ok(head_tag(connection, position(&tree))?)
 }
 
 /// Takes the row of the next entry into the tree; returns the entry.
@@ -145,6 +144,6 @@ pub(crate) fn page(connection: &Connection, from: u64, at_most: usize) -> Result
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub(crate) fn position(tree: &Frontier) -> Position {
+fn position(tree: &Frontier) -> Position {
     Position { size: tree.size(), root: tree.root() }
 }

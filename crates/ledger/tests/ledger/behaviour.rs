@@ -376,3 +376,36 @@ fn another_key_or_another_kind_of_file_does_not_open() {
     let missing = folder.path().join("no-such-folder").join("ledger.db");
     assert!(matches!(open(&missing, policy(1, &[])), Err(LedgerError::Io { .. })));
 }
+
+#[test]
+fn a_ledger_proves_that_it_begins_with_each_of_its_former_selves_and_keeps_the_questions() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("ledger.db");
+    let us = Federation::new();
+    let ledger = open(&path, policy(100, &[("tax", 100)])).expect("a new ledger");
+    let mut before = vec![ledger.position().expect("position")];
+    let first = asked(1, "tax", 40);
+    let (spec_hash, question) = (first.spec_hash, first.asked.clone());
+    us.reserve(&ledger, first).expect("fits");
+    before.push(ledger.position().expect("position"));
+    // What is refused leaves no trace in the tree.
+    refusal(us.reserve(&ledger, asked(2, "tax", 61)));
+    us.charge(&ledger, 1, 0).expect("accepted");
+    before.push(ledger.position().expect("position"));
+    refusal(us.reserve(&ledger, asked(3, "tax", 61)));
+    drop(ledger);
+
+    let ledger = NodeLedger::open(&path, &KEY).expect("whole");
+    for (place, old) in before.iter().enumerate() {
+        assert_eq!(ledger.root_at(old.size).expect("root"), Some(old.root));
+        for new in &before[place..] {
+            let proof = ledger.consistency_proof(old.size, new.size).expect("proof").expect("so many");
+            assert!(merkle::verify_consistency(old.size, old.root, new.size, new.root, &proof));
+        }
+    }
+    assert_eq!(ledger.root_at(4).expect("root"), None);
+    assert_eq!(ledger.consistency_proof(1, 4).expect("proof"), None);
+    assert_eq!(ledger.consistency_proof(2, 1).expect("proof"), None);
+    assert_eq!(ledger.question(&spec_hash).expect("question"), Some(question));
+    assert_eq!(ledger.question(&Digest([9; 32])).expect("question"), None);
+}
