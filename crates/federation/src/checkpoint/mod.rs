@@ -4,6 +4,7 @@
 //! A log must never sign two checkpoints of which one does not begin with the other; a cosigner signs
 //! only after it has checked that.
 
+mod board;
 mod cosignature;
 mod signed;
 
@@ -16,6 +17,7 @@ use thiserror::Error;
 use crate::Digest;
 use crate::note::{KeyName, NoteError};
 
+pub use board::Board;
 pub use cosignature::Cosignature;
 pub use signed::{SignedCheckpoint, UnverifiedCheckpoint};
 

@@ -80,6 +80,13 @@ impl SignedCheckpoint {
         Ok(self.note.add(cosignature.line())?)
     }
 
+    /// The same checkpoint with the signature of its log's `key` alone, as its cosigners get it.
+    pub fn bare(&self, key: &VerifyingKey) -> Result<SignedCheckpoint, CheckpointError> {
+        let key_id = KeyKind::Note.key_id(&self.checkpoint.origin, key);
+        let note = self.note.alone(&self.checkpoint.origin, key_id)?;
+        Ok(SignedCheckpoint { checkpoint: self.checkpoint.clone(), note })
+    }
+
     /// Every line that has the form of a cosignature, none of them verified.
     pub fn cosignatures(&self) -> impl Iterator<Item = Cosignature> {
         self.note.signatures().iter().filter_map(|line| Cosignature::try_from(line).ok())

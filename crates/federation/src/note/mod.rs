@@ -167,6 +167,13 @@ impl Note {
         Ok(())
     }
 
+    /// The same text with the first line of this key alone.
+    pub(crate) fn alone(&self, name: &KeyName, key_id: u32) -> Result<Self, NoteError> {
+        let line = self.lines_of(name, key_id).next();
+        let line = line.ok_or_else(|| NoteError::Unsigned { name: name.clone(), key_id })?;
+        Ok(Note { text: self.text.clone(), signatures: vec![line.clone()] })
+    }
+
     /// Reads a note strictly: at most 1 MiB, a text that ends with a newline, an empty line, 1 to 100
     /// signature lines.
     pub fn parse(note: &str) -> Result<Self, NoteError> {
