@@ -99,6 +99,10 @@ refusals! {
     Source = "source", Unavailable, "the data source could not answer; the agency's data officer finds the reason in the node's log";
     /// Too many questions at once.
     Busy = "busy", Unavailable, "too many questions at once; try again shortly";
+    /// Too few other agencies remember this node's ledger, at its start or with a charge.
+    Unwitnessed = "unwitnessed", Unavailable, "too few other agencies could be asked to witness this agency's ledger; ask again shortly: nothing is charged twice";
+    /// A checkpoint that does not continue the one that a witness remembers.
+    Fork = "fork", FailedPrecondition, "this checkpoint does not continue the one that this witness cosigned; its log must not go on: ask the witness what it remembers";
     /// A fault of this party's own.
     Internal = "internal", Internal, "a fault of this party's own; its operator finds the reason in its log";
     /// Fewer nodes are ready than the quorum.

@@ -1,6 +1,6 @@
 //! Signed messages and masked vectors between their wire form and the domain's own types.
 
-use almoner_federation::Signature;
+use almoner_federation::{Digest, Signature};
 use almoner_secure_sum::{Masked, Message, Signed};
 
 use crate::{CHUNK_VALUES, Refusal, v1};
@@ -14,6 +14,25 @@ impl v1::Signed {
     /// The signature, when it has the right shape.
     pub fn signature(&self) -> Result<Signature, Refusal> {
         Signature::try_from(self.signature.as_slice()).map_err(|_| Refusal::Signature)
+    }
+}
+
+/// Longest consistency proof: a tree has fewer than 2^64 leaves.
+const MAX_PROOF: usize = 65;
+
+impl v1::Proof {
+    /// A proof as it travels.
+    pub fn new(hashes: &[Digest]) -> Self {
+        v1::Proof { hashes: hashes.iter().map(|hash| hash.0.to_vec()).collect() }
+    }
+
+    /// Its hashes, when they are hashes and no more than any tree needs.
+    pub fn digests(&self) -> Result<Vec<Digest>, Refusal> {
+        if self.hashes.len() > MAX_PROOF {
+            return Err(Refusal::Malformed);
+        }
+        let digest = |hash: &Vec<u8>| hash.as_slice().try_into().map(Digest).map_err(|_| Refusal::Malformed);
+        self.hashes.iter().map(digest).collect()
     }
 }
 
