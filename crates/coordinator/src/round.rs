@@ -181,8 +181,9 @@ async fn fetch_patiently(
             Err(status) => {
                 let refusal = Refusal::from_status(&status);
                 tracing::warn!(%node, code = ?status.code(), refusal = ?refusal, "no masked vector yet");
-                if let Some(refusal) = refusal.filter(|one| !matches!(one, Refusal::Busy | Refusal::Internal))
-                {
+                let passing =
+                    |one: &Refusal| matches!(one, Refusal::Busy | Refusal::Internal | Refusal::Unwitnessed);
+                if let Some(refusal) = refusal.filter(|one| !passing(one)) {
                     progress.tell(node, Step::Refused, refusal.text());
                     return None;
                 }

@@ -43,6 +43,7 @@ struct LimitsTable {
     ready_expires_after_s: u64,
     ready_slot_ms: u64,
     question_age_s: u64,
+    witness_timeout_s: u64,
 }
 
 impl Default for LimitsTable {
@@ -59,6 +60,7 @@ impl Default for LimitsTable {
             ready_expires_after_s: 300,
             ready_slot_ms: 50,
             question_age_s: 3_600,
+            witness_timeout_s: 10,
         }
     }
 }
@@ -88,6 +90,8 @@ pub struct Limits {
     pub ready_slot: Duration,
     /// How old a planner's signature may be, in seconds.
     pub question_age_s: u64,
+    /// How long an answer may wait for its witnesses, and a call for the node to be confirmed after its start.
+    pub witness_timeout: Duration,
 }
 
 /// A node's whole configuration, checked against the manifest it pins.
@@ -203,6 +207,7 @@ fn check_limits(table: &LimitsTable, manifest: &Manifest) -> Result<Limits, Stri
         ready_expires_after_s: within("ready_expires_after_s", table.ready_expires_after_s, 5..=86_400)?,
         ready_slot: Duration::from_millis(within("ready_slot_ms", table.ready_slot_ms, 1..=60_000)?),
         question_age_s: within("question_age_s", table.question_age_s, 60..=604_800)?,
+        witness_timeout: Duration::from_secs(within("witness_timeout_s", table.witness_timeout_s, 1..=600)?),
     })
 }
 

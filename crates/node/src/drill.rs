@@ -14,17 +14,20 @@ pub enum Step {
     BeforeCharge,
     /// Charged and durable, no byte of output sent.
     AfterCharge,
+    /// Cosigned by enough other agencies, no byte of output sent.
+    AfterWitnessed,
     /// The first chunk of output handed to the transport.
     AfterFirstChunk,
 }
 
 impl Step {
     /// Every step with its name.
-    pub const ALL: [(Step, &'static str); 5] = [
+    pub const ALL: [(Step, &'static str); 6] = [
         (Step::BeforeReserve, "before-reserve"),
         (Step::AfterReserve, "after-reserve"),
         (Step::BeforeCharge, "before-charge"),
         (Step::AfterCharge, "after-charge"),
+        (Step::AfterWitnessed, "after-witnessed"),
         (Step::AfterFirstChunk, "after-first-chunk"),
     ];
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use almoner_federation::FileError;
 use thiserror::Error;
 
+use crate::RolledBack;
+
 /// Why a node does not start.
 #[derive(Debug, Error)]
 pub enum NodeError {
@@ -56,6 +58,22 @@ pub enum NodeError {
     /// The queue of waiting questions cannot be opened.
     #[error("the queue of questions for the data officer cannot be used")]
     Queue(#[from] almoner_policy::QueueError),
+    /// A file in which this agency remembers another's ledger cannot be used.
+    #[error(
+        "cannot use {}; correct its permissions, or bring it back as it was: do not delete it, for it is what keeps that agency from forgetting its charges", path.display()
+    )]
+    Memory {
+        /// The file or its folder.
+        path: PathBuf,
+        /// What is wrong.
+        source: std::io::Error,
+    },
+    /// Another agency remembers a ledger that this one does not continue.
+    #[error(
+        "this ledger ends after {} entries with root {}, but this node signed and {} cosigned one of {} entries with root {}, with which this one does not begin: it was put back from an older copy, begun anew, or changed, and has forgotten charges, so this node answers nothing. Keep these files; if a copy of the state folder exists that has all those entries, put it back whole; otherwise this node's budget counts as spent: agree with the other agencies on a new manifest (docs/data-officer.md, Backups)",
+        .0.found.size, .0.found.root, .0.witness, .0.remembered.size, .0.remembered.root
+    )]
+    RolledBack(Box<RolledBack>),
     /// The pair keys cannot be derived.
     #[error("the mask keys of the manifest cannot be used")]
     Masks(#[from] almoner_secure_sum::SecureSumError),

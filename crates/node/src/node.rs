@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use almoner_api::Refusal;
+use almoner_api::{Refusal, TlsFiles};
 use almoner_engine::Source;
-use almoner_federation::{Digest, Manifest, Name, NodeId, SigningKey};
+use almoner_federation::{Digest, Manifest, Name, NodeId, Role, SigningKey};
 use almoner_ledger::{Budget, LedgerError, NodeLedger, Position};
 use almoner_policy::{Office, Queue, Rules};
 use almoner_secure_sum::{MaskKey, PairRoots, ReleaseRules, Roster};
@@ -13,8 +13,13 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::approval::queue_path;
+use crate::cosigning::Cosigning;
+use crate::own_log::OwnLog;
+use crate::peers::Peer;
 use crate::policy::policy_of;
-use crate::{Clock, Limits, NodeConfig, NodeError, Step, refused};
+use crate::standing::{Standing, needed};
+use crate::witness::Memory;
+use crate::{Clock, Limits, NodeConfig, NodeError, Step};
 
 /// One agency's node over its own data.
 pub struct Node {
@@ -34,6 +39,13 @@ pub struct Node {
     pub(crate) office: Office,
     pub(crate) roots: Arc<PairRoots>,
     pub(crate) signing: Arc<SigningKey>,
+    /// The same ledger as others see it.
+    pub(crate) log: Arc<OwnLog>,
+    /// What this agency remembers of theirs.
+    pub(crate) memory: Memory,
+    pub(crate) peers: Arc<[Peer]>,
+    pub(crate) cosigning: Cosigning,
+    pub(crate) standing: Arc<Standing>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) queries: Semaphore,
     pub(crate) drill: Option<Step>,
@@ -77,10 +89,24 @@ impl Node {
         let sketch_key = sketch_key(config)?;
         let source = Source::open(&config.data, &manifest, &config.agency, &bounding).await?;
         tracing::info!("loaded for this node's eyes only:\n{}", source.report());
-        let ledger = open_ledger(config)?;
-        ledger.load(source.snapshot(), clock.now_s())?;
+        let ledger = Arc::new(open_ledger(config)?);
         let queue = Queue::open(&queue_path(config))?;
         let office = Office::of(&manifest, &config.agency).expect("NodeConfig::read found the agency");
+        let memory = Memory::open(config.state.join("witness"), &manifest, &config.agency)?;
+        let peers: Arc<[Peer]> = Peer::all(&manifest, &config.agency, &TlsFiles::read(&config.keys)?)?.into();
+        let standing = Arc::new(Standing::new(needed(peers.len(), &manifest.policy) > 0));
+        let signing = Arc::new(signing);
+        let origin = manifest.identity(Role::Agency, &config.agency).key_name();
+        let log = Arc::new(OwnLog::new(origin, signing.clone(), ledger.clone()));
+        let before = manifest.agencies.iter().filter(|other| other.node < id).count();
+        let cosigning = Cosigning::new(
+            log.clone(),
+            peers.clone(),
+            standing.clone(),
+            manifest.policy.witnesses as usize,
+            limits.witness_timeout,
+            before,
+        );
         Ok(Node {
             id,
             limits: config.limits.clone(),
@@ -88,12 +114,17 @@ impl Node {
             roster,
             source,
             sketch_key,
-            ledger: Arc::new(ledger),
+            ledger,
             own: config.rules.clone(),
             queue: Arc::new(queue),
             office,
             roots: Arc::new(roots),
-            signing: Arc::new(signing),
+            signing,
+            log,
+            memory,
+            peers,
+            cosigning,
+            standing,
             clock,
             queries: Semaphore::new(config.limits.queries_at_once),
             drill,
@@ -112,11 +143,7 @@ impl Node {
         &self,
         step: impl FnOnce(&NodeLedger) -> Result<T, LedgerError> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let ledger = self.ledger.clone();
-        tokio::task::spawn_blocking(move || step(&ledger))
-            .await
-            .map_err(|_| Refusal::Internal)?
-            .map_err(|error| refused::by_ledger(&error))
+        self.log.with_ledger(step).await
     }
 
     /// When the answer to a Prepare that came at `started` may leave: after the READY slot, or twice,

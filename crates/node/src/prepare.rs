@@ -18,6 +18,7 @@ use crate::{Node, Step};
 impl Node {
     /// Answers one Prepare. The same question and attempt always get the same READY.
     pub async fn prepare(&self, request: v1::PrepareRequest) -> Result<v1::PrepareReply, Refusal> {
+        self.standing.confirmed(self.limits.witness_timeout).await?;
         let started = Instant::now();
         let signed = signed(request.spec)?;
         let question = self.question(&signed, request.attempt)?;
@@ -128,6 +129,8 @@ impl Node {
         let signing = self.signing.clone();
         let stored = self
             .with_ledger(move |ledger| {
+                // Not at start: a ledger that was set back must write nothing before its witnesses were heard.
+                ledger.load(snapshot, now_s)?;
                 ledger.reserve(reservation, |position| {
                     let ready = Ready {
                         spec_hash,

@@ -4,6 +4,7 @@ use almoner_api::Refusal;
 use almoner_ledger::{BookFault, LedgerError, Refusal as Budget, Scope};
 use almoner_policy::{QueueError, RuleRefusal};
 use almoner_secure_sum::{Refusal as Rule, SecureSumError};
+use tonic::Status;
 
 /// A refusal of the ledger's; its faults stay in the log.
 pub(crate) fn by_ledger(error: &LedgerError) -> Refusal {
@@ -58,6 +59,14 @@ pub(crate) fn by_protocol(error: &SecureSumError) -> Refusal {
         SecureSumError::Refused(Rule::OtherContext) => Refusal::Conflict,
         SecureSumError::Refused(_) => Refusal::Context,
         SecureSumError::Local(_) => Refusal::Internal,
+    }
+}
+
+/// Logs a refusal with what everybody may know, and makes it the caller's status.
+pub(crate) fn refuse(call: &'static str) -> impl Fn(Refusal) -> Status {
+    move |refusal| {
+        tracing::warn!(call, refusal = refusal.word(), "refused");
+        Status::from(refusal)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Release: check the context, charge, mask, answer. The charge is durable before the first byte
-//! leaves, and the same context gets the same bytes however often it is sent.
+//! Release: check the context, charge, have the charge witnessed, mask, answer. The charge is durable, here and at
+//! enough other agencies, before the first byte leaves, and the same context gets the same bytes however often it is sent.
 
 use std::sync::Arc;
 
@@ -21,11 +21,13 @@ const MAX_PROOF: usize = 16;
 pub struct Receipt {
     masked: Masked,
     output: v1::Signed,
+    checkpoint: String,
 }
 
 impl Node {
     /// Answers one Release with the masked vector.
     pub async fn release(&self, request: v1::ReleaseRequest) -> Result<Receipt, Refusal> {
+        self.standing.confirmed(self.limits.witness_timeout).await?;
         let query = QueryId(request.query_id.as_slice().try_into().map_err(|_| Refusal::Malformed)?);
         let release = read_release(request)?;
         // The attempt is only a name to look the READY up by; what counts is checked in `accept`.
@@ -43,6 +45,11 @@ impl Node {
         let charged = self.with_ledger(move |ledger| ledger.charge(query, attempt, &token, now_s)).await?;
         Step::AfterCharge.reached(self.drill);
 
+        // A charge that others do not remember could be forgotten with this disk: nothing leaves before they do.
+        let checkpoint = self.cosigning.covering(charged.position().size).await?;
+        self.standing.check()?;
+        Step::AfterWitnessed.reached(self.drill);
+
         let (roots, signing, node) = (self.roots.clone(), self.signing.clone(), self.id);
         tokio::task::spawn_blocking(move || {
             let masked =
@@ -56,7 +63,7 @@ impl Node {
                 ledger_root: position.root,
             };
             let output = to_wire(Signed::sign(output, &signing).as_signed());
-            Ok(Receipt { masked, output })
+            Ok(Receipt { masked, output, checkpoint })
         })
         .await
         .map_err(|_| Refusal::Internal)?
@@ -66,7 +73,7 @@ impl Node {
     pub(crate) fn send(self: Arc<Self>, receipt: Receipt) -> ReceiverStream<Result<v1::MaskedChunk, Status>> {
         let (sender, receiver) = tokio::sync::mpsc::channel(CHUNKS_IN_FLIGHT);
         tokio::spawn(async move {
-            for chunk in masked_chunks(&receipt.masked, receipt.output, String::new()) {
+            for chunk in masked_chunks(&receipt.masked, receipt.output, receipt.checkpoint) {
                 if sender.send(Ok(chunk)).await.is_err() {
                     return;
                 }

@@ -9,6 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Node;
+use crate::refused::refuse;
 
 /// The service over one node.
 pub(crate) struct NodeService(Arc<Node>);
@@ -18,14 +19,6 @@ impl NodeService {
         v1::node_server::NodeServer::new(NodeService(node))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
-    }
-}
-
-/// Logs a refusal with what everybody may know, and makes it the caller's status.
-fn refuse(call: &'static str) -> impl Fn(Refusal) -> Status {
-    move |refusal| {
-        tracing::warn!(call, refusal = refusal.word(), "refused");
-        Status::from(refusal)
     }
 }
 
