@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use almoner_api::v1::node_client::NodeClient;
 use almoner_api::{MAX_MESSAGE_BYTES, Refusal, TlsFiles};
+use almoner_federation::checkpoint::Board;
 use almoner_federation::{Digest, Manifest, NodeId, Role, SigningKey};
 use almoner_ledger::{LedgerError, Registry};
 use almoner_secure_sum::Roster;
@@ -25,6 +26,8 @@ pub struct Coordinator {
     pub(crate) prepare_timeout: Duration,
     pub(crate) release_patience: Duration,
     pub(crate) rounds: Semaphore,
+    /// The registry's newest checkpoint as auditors see it.
+    pub(crate) board: Mutex<Board>,
     in_flight: Mutex<BTreeSet<Digest>>,
 }
 
@@ -63,6 +66,9 @@ impl Coordinator {
             prepare_timeout: config.prepare_timeout,
             release_patience: config.release_patience,
             rounds: Semaphore::new(config.questions_at_once),
+            board: Mutex::new(Board::new(
+                manifest.identity(Role::Coordinator, &manifest.coordinator.name).key_name(),
+            )),
             in_flight: Mutex::new(BTreeSet::new()),
             manifest,
         })

@@ -5,11 +5,13 @@
 //!
 //! A question becomes a release in the order of the files: `service` authenticates the planner, `ask`
 //! decides whether there is anything to run, `round` prepares and releases, `publish` signs and keeps.
+//! `log` shows the registry to auditors.
 
 mod ask;
 mod config;
 mod coordinator;
 mod error;
+mod log;
 mod pending;
 mod publish;
 mod round;

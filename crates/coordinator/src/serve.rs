@@ -7,6 +7,7 @@ use std::time::Duration;
 use almoner_api::TlsFiles;
 use tonic::transport::Server;
 
+use crate::log::LogService;
 use crate::service::CoordinatorService;
 use crate::{Coordinator, CoordinatorConfig, CoordinatorError};
 
@@ -28,7 +29,8 @@ pub async fn serve(
         .map_err(failed)?
         .concurrency_limit_per_connection(256)
         .http2_keepalive_interval(Some(Duration::from_secs(20)))
-        .add_service(CoordinatorService::server(coordinator))
+        .add_service(CoordinatorService::server(coordinator.clone()))
+        .add_service(LogService::server(coordinator))
         .serve_with_shutdown(config.listen, stop)
         .await
         .map_err(failed)
