@@ -180,7 +180,13 @@ fn every_open_question_is_listed_before_anything_else() {
 #[test]
 fn budgets_are_counted_by_territory_and_period_where_the_manifest_says_so() {
     let plain = Manifest::parse(EXAMPLE, "federation.toml").expect("sound");
-    assert_eq!((plain.placements(), plain.policy.witnesses, plain.policy.period), (1, 0, None));
+    assert_eq!((plain.placements(), plain.policy.witnesses, plain.policy.period), (1, 2, None));
+    let alone = EXAMPLE.replace("min_honest = 2", "min_honest = 2\nwitnesses = 0");
+    assert_eq!(
+        Manifest::parse(&alone, "federation.toml").expect("sound").policy.witnesses,
+        0,
+        "switched off"
+    );
     let text = EXAMPLE
         .replace("min_honest = 2", "min_honest = 2\nwitnesses = 1\nchanges_need_auditor = true\nperiod = \"quarter\"\nperiod_rho = 0.5")
         .replace("[policy]", "[territory]\ncolumn = \"DISTRICT\"\nrho = 0.25\n\n[policy]");

@@ -18,6 +18,8 @@ const MAX_TABLES: usize = 200;
 const MAX_COLUMNS: usize = 500;
 const MAX_ROWS_PER_UNIT: u32 = 1_000;
 const MAX_POPULATION: u64 = 10_000_000_000;
+/// A note has room for 100 signatures: the log's, its witnesses' and its auditors'.
+const MAX_WITNESSES: u32 = 64;
 
 /// Above this relative standard error an answer is flagged unless the manifest says otherwise.
 const QUALITY_LIMIT: f64 = 0.25;
@@ -207,12 +209,20 @@ fn check_policy(f: &mut Findings<'_>, raw: &Spanned<file::Policy>, agencies: usi
         "raise the quorum, or lower colluders or min_honest",
     );
     let others = agencies.saturating_sub(1) as u32;
-    let witnesses = policy.witnesses.unwrap_or(0);
+    let most = others.min(MAX_WITNESSES);
+    // One more than may collude: then at least one witness of every charge is honest.
+    let witnesses = policy.witnesses.unwrap_or(policy.colluders.saturating_add(1).min(most));
     f.unless(
         witnesses <= others,
         at,
         format!("{witnesses} witnesses are more than the {others} other agencies"),
         "lower witnesses",
+    );
+    f.unless(
+        witnesses <= MAX_WITNESSES,
+        at,
+        format!("{witnesses} witnesses are more than {MAX_WITNESSES}"),
+        "lower witnesses: each of them signs every checkpoint",
     );
     let period = policy.period.zip(policy.period_rho).map(|(length, rho)| PeriodLimit { length, rho });
     f.unless(
