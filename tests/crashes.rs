@@ -66,9 +66,12 @@ async fn a_node_that_dies_before_its_ready_costs_nothing_and_the_same_question_g
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_dies_in_its_release_is_waited_for_and_charged_once() {
-    for (step, charged_at_restart) in
-        [("before-charge", false), ("after-charge", true), ("after-first-chunk", true)]
-    {
+    for (step, charged_at_restart) in [
+        ("before-charge", false),
+        ("after-charge", true),
+        ("after-witnessed", true),
+        ("after-first-chunk", true),
+    ] {
         let mut federation = drilled(&Setup::small(), step);
         let (spec, plan) = federation.question("ministry", COUNT, "1");
         let signed = federation.sign("ministry", &spec);
@@ -163,7 +166,7 @@ async fn a_lost_agency_is_given_up_only_by_a_new_attempt_with_a_new_charge() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_questions_at_once_never_pass_the_cap_by_one_pico_rho() {
-    let mut setup = Setup::small();
+    let mut setup = Setup::small().without_witnesses();
     let cap: PicoRho = "0.5".parse().expect("a rho");
     setup.node_limits = "[limits]\ntotal_rho = 0.5\nqueries_at_once = 256\n".into();
     let mut federation = Federation::make(&setup);

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use almoner_api::v1::coordinator_client::CoordinatorClient;
+use almoner_api::v1::log_client::LogClient;
 use almoner_api::v1::node_client::NodeClient;
+use almoner_api::v1::witness_client::WitnessClient;
 use almoner_api::{MAX_MESSAGE_BYTES, Refusal, TlsFiles, v1};
 use almoner_federation::{QueryId, Role, SigningKey};
 use almoner_query::{Plan, Spec, plan};
@@ -37,6 +39,21 @@ impl Federation {
         let endpoint = &self.manifest.agency_named(&agency.parse().expect("a name")).expect("known").endpoint;
         NodeClient::new(self.channel(party, Role::Agency, agency, endpoint))
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// A client of the witness at `agency`'s node with the certificate of `party`.
+    pub fn witness_client(&self, party: &str, agency: &str) -> WitnessClient<Channel> {
+        let endpoint = &self.manifest.agency_named(&agency.parse().expect("a name")).expect("known").endpoint;
+        WitnessClient::new(self.channel(party, Role::Agency, agency, endpoint))
+    }
+
+    /// A client of the log of `agency`, or of the coordinator, with the certificate of `party`.
+    pub fn log_client(&self, party: &str, log: &str) -> LogClient<Channel> {
+        let (role, endpoint) = match self.manifest.agency_named(&log.parse().expect("a name")) {
+            Some(agency) => (Role::Agency, &agency.endpoint),
+            None => (Role::Coordinator, &self.manifest.coordinator.endpoint),
+        };
+        LogClient::new(self.channel(party, role, log, endpoint))
     }
 
     /// A client of the coordinator with the certificate of `party`.

@@ -85,6 +85,12 @@ impl Setup {
             coordinator_limits: String::new(),
         }
     }
+
+    /// The same where no agency witnesses another's ledger: a node by itself may answer.
+    pub fn without_witnesses(mut self) -> Setup {
+        self.constitution = self.constitution.replace("[policy]\n", "[policy]\nwitnesses = 0\n");
+        self
+    }
 }
 
 /// A federation's files and processes; everything ends when it is dropped.
@@ -260,15 +266,21 @@ impl Federation {
         }
     }
 
-    /// Waits until a node has ended by itself.
-    pub fn wait_for_end(&mut self, name: &str) {
+    /// Waits until a node has ended by itself; returns its exit code, if it was not killed.
+    pub fn wait_for_end(&mut self, name: &str) -> Option<i32> {
         let began = Instant::now();
         // Kept in the list meanwhile, so that it ends with the test even when this gives up.
-        while self.nodes.get_mut(name).expect("it was started").try_wait().expect("a child").is_none() {
+        let ended = loop {
+            if let Some(ended) =
+                self.nodes.get_mut(name).expect("it was started").try_wait().expect("a child")
+            {
+                break ended;
+            }
             assert!(began.elapsed() < START, "{name} does not end: {}", self.log(name));
             std::thread::sleep(Duration::from_millis(20));
-        }
+        };
         self.nodes.remove(name);
+        ended.code()
     }
 
     /// Runs a planner's command, such as `query SQL`.
