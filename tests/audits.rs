@@ -215,3 +215,48 @@ fn a_policy_changes_with_the_signatures_that_the_manifest_asks_for() {
     let told: Vec<_> = policies.iter().map(|p| (p["grant"] == true, p["countersigned"] == true)).collect();
     assert_eq!(told, [(false, false), (false, true), (true, true)]);
 }
+
+#[test]
+fn an_audit_over_the_network_fetches_verifies_and_cosigns() {
+    let mut federation = Federation::start(&Setup::small());
+    let count = "SELECT COUNT(*) FROM people";
+    federation.query("ministry", count, &["--rho", "1"]);
+    let (manifest, keys) = (federation.at("federation.toml"), federation.at("keys/court-of-audit"));
+    let dir = federation.at("evidence");
+    let of = ["--manifest", &manifest, "--keys", &keys, "--dir", &dir];
+    let audit = || {
+        let output = almoner(&[&["audit", "--format", "json"], &of[..]].concat());
+        let report = serde_json::from_slice(&output.stdout);
+        let report: Value = report.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+        (output.status.code().expect("it ended"), report)
+    };
+    let (code, report) = audit();
+    assert_eq!((code, report["releases"].as_array().map(Vec::len)), (0, Some(1)), "{report:#}");
+
+    // A second question, fetched on top of the first; the watch cosigns what is sound.
+    federation.query("ministry", &format!("{count} WHERE area = 'hill'"), &["--rho", "2"]);
+    let watched = run(&[&["audit", "watch", "--times", "1"], &of[..]].concat());
+    assert!(watched.stdout.is_empty(), "{}", String::from_utf8_lossy(&watched.stdout));
+    let (code, report) = audit();
+    assert_eq!((code, report["releases"].as_array().map(Vec::len)), (0, Some(2)), "{report:#}");
+    for node in report["nodes"].as_array().expect("nodes") {
+        let cosigners = node["log"]["cosigners"].as_array().expect("a list");
+        assert!(
+            cosigners.iter().any(|name| name == "court-of-audit.auditor.test.almoner.internal"),
+            "{node:#}"
+        );
+    }
+    // What an agency exports belongs to the same history.
+    federation.export("exported");
+    let compared = almoner(&["audit", "--offline", "--dir", &dir, "--compare", &federation.at("exported")]);
+    assert_eq!(compared.status.code(), Some(0), "{}", String::from_utf8_lossy(&compared.stdout));
+
+    // An agency that does not answer is said, and is no finding; a planner may not audit.
+    federation.kill_node("south");
+    let (code, report) = audit();
+    assert_eq!((code, &report["findings"]), (3, &serde_json::json!([])), "{report:#}");
+    assert!(report["unverified"].to_string().contains("the ledger of south"), "{report:#}");
+    let planner = federation.at("keys/ministry");
+    let refused = complaint(&almoner(&["audit", "--manifest", &manifest, "--keys", &planner, "--dir", &dir]));
+    assert!(refused.contains("is not an auditor"), "{refused}");
+}

@@ -151,12 +151,19 @@ impl Coordinator {
         let name = planner.clone();
         let (total_charged, planner_charged) =
             self.with_registry(move |registry| Ok((registry.spent_total()?, registry.spent(&name)?))).await?;
+        let total_limit = self.manifest.policy.total_rho.get();
+        // Where there are territories, no unit pays for every question: only nodes know what is left.
+        let by_nodes = nodes.iter().filter(|node| node.reachable).map(|node| node.total_left).min();
+        let total_charged = match self.manifest.territory {
+            Some(_) => total_limit.saturating_sub(by_nodes.unwrap_or(total_limit)),
+            None => total_charged.get(),
+        };
         let planner_limit = self.manifest.planner(&planner).ok_or(Refusal::Planner)?.rho;
         Ok(v1::BudgetReply {
             planner_limit: planner_limit.get(),
             planner_charged: planner_charged.get(),
-            total_limit: self.manifest.policy.total_rho.get(),
-            total_charged: total_charged.get(),
+            total_limit,
+            total_charged,
             nodes,
         })
     }
