@@ -33,6 +33,7 @@ fn drilled(setup: &Setup, step: &str) -> Federation {
     for name in ["north", "middle", "south", "coordinator"] {
         federation.wait_for(name);
     }
+    federation.wait_until_confirmed();
     federation
 }
 

@@ -200,7 +200,19 @@ impl Federation {
             federation.wait_for(&agency.name);
         }
         federation.wait_for("coordinator");
+        federation.wait_until_confirmed();
         federation
+    }
+
+    /// Waits until every node that runs has heard from the others that its ledger is the newest.
+    pub fn wait_until_confirmed(&self) {
+        let began = Instant::now();
+        for name in self.nodes.keys().filter(|_| self.manifest.policy.witnesses > 0) {
+            while !self.log(name).contains("this node answers") {
+                assert!(began.elapsed() < START, "{name} is not confirmed: {}", self.log(name));
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
