@@ -100,11 +100,8 @@ async fn a_restored_backup_ends_its_node_and_answers_nothing_twice() {
     let refused = refusal(federation.ask("ministry", COUNT, "1").await);
     assert!(matches!(refused, Refusal::Quorum | Refusal::Unwitnessed), "{refused:?}");
     let after = account(&federation, "middle").await;
-    assert_eq!(
-        (after.total_charged, after.total_reserved),
-        (before.total_charged, 0),
-        "nothing more is charged"
-    );
+    // It may have heard north before north ended, and reserved: that expires.
+    assert_eq!(after.total_charged, before.total_charged, "nothing more is charged");
     // However often it is tried.
     federation.spawn_node("north", &[]);
     ended(&mut federation, "north");
