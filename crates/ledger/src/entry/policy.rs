@@ -103,6 +103,7 @@ pub(crate) fn check_bounds(policy: &Policy) -> Result<(), Refusal> {
         (policy.rules.len() <= MAX_RULES_BYTES, "the length of the rules (at most 16 KiB)"),
         (policy.origin.as_str().len() <= MAX_ORIGIN_BYTES, "the ledger's name (at most 200 bytes)"),
         (territories.is_none_or(|t| t.count <= MAX_TERRITORIES), "the number of territories"),
+        (territories.is_none_or(|t| t.placements > 0), "in how many territories a unit may be (at least 1)"),
     ];
     match bounds.iter().find(|(holds, _)| !holds) {
         Some((_, what)) => Err(Refusal::TooLarge(what)),
@@ -137,7 +138,11 @@ impl Limits {
             (Some(_), None) => true,
             (None, Some(then)) => self.total > then.rho,
             (Some(now), Some(then)) => {
-                now.rho > then.rho || now.placements < then.placements || now.partition != then.partition
+                now.rho > then.rho
+                    || now.placements < then.placements
+                    || (now.partition, now.count) != (then.partition, then.count)
+                    // A limit for ever becomes one for each period.
+                    || (self.period.is_some() && before.period.is_none())
             }
         };
         let shorter = match (self.period, before.period) {
@@ -303,9 +308,6 @@ fn territory(bytes: &[u8]) -> Result<Option<TerritoryLimit>, DecodeError> {
     let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let (partition, rho) = (bytes.first_chunk::<32>(), bytes.last_chunk::<8>());
     let (partition, rho) = partition.zip(rho).expect("48 bytes hold both");
-    if number(36) == 0 {
-        return Err(DecodeError::Malformed("a unit is placed once at the least"));
-    }
     Ok(Some(TerritoryLimit {
         partition: Digest(*partition),
         count: number(32),
