@@ -5,9 +5,10 @@
 mod budget;
 mod spent;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use almoner_federation::{Digest, Name, PicoRho, QueryId};
+use almoner_federation::{Digest, Name, PeriodLength, PicoRho, QueryId};
 
 use crate::entry::{
     Approval, ApprovalEntry, Entry, Limits, Policy, PolicyEntry, RoundEntry, SignedApproval, SignedPolicy,
@@ -52,8 +53,8 @@ pub struct Round {
     pub touched: Touched,
     /// The question, where the data officer approved it.
     pub approval: Option<Digest>,
-    /// The number of the period it counts in; 0 without periods.
-    pub period: u32,
+    /// The number of the month it counts in, and so of any longer period.
+    pub month: u32,
     /// The number of its RESERVE entry, counted from 0.
     pub reserved_by: u64,
     /// How it stands.
@@ -96,8 +97,9 @@ pub struct Books {
     position: Position,
     /// For ever.
     total: Spent,
-    /// In each period in which something was reserved; without periods all in number 0.
-    periods: BTreeMap<u32, Spent>,
+    /// In each month in which something was reserved: periods of every length are whole months, so that a policy may
+    /// count in others without forgetting or moving anything.
+    months: BTreeMap<u32, Spent>,
     planners: BTreeMap<Name, Sums>,
     rounds: HashMap<(QueryId, u32), Round>,
     approvals: HashMap<Digest, Approved>,
@@ -110,7 +112,7 @@ impl Default for Books {
             snapshot: None,
             position: Position { size: 0, root: Digest::of(&[]) },
             total: Spent::default(),
-            periods: BTreeMap::new(),
+            months: BTreeMap::new(),
             planners: BTreeMap::new(),
             rounds: HashMap::new(),
             approvals: HashMap::new(),
@@ -171,8 +173,7 @@ impl Books {
             reserved: committed.saturating_sub(charged),
         };
         let placements = self.placements();
-        let empty = Spent::default();
-        let period = self.periods.get(&self.period_at(now_s)).unwrap_or(&empty);
+        let period = self.period_of(self.month_at(now_s));
         let own = self.sums(planner);
         let worst = |spent: &Spent, limit| {
             account(limit, spent.worst(placements, CHARGED), spent.worst(placements, COMMITTED))
@@ -181,7 +182,7 @@ impl Books {
         Ok(Budget {
             total: worst(&self.total, limits.total),
             planner: account(planner_limit, own.charged, own.committed()),
-            period: limits.period.map(|limit| worst(period, limit.rho)),
+            period: limits.period.map(|limit| worst(&period, limit.rho)),
             territory: limits.territory.map(|limit| territory(limit.rho)),
         })
     }
@@ -197,9 +198,8 @@ impl Books {
     ) -> Result<(), Refusal> {
         let (limits, planner_limit) = self.limits(planner)?;
         self.check_touched(limits, touched)?;
-        let (placements, number) = (self.placements(), self.period_at(now_s));
-        let fresh = Spent::new(self.territories());
-        let period = self.periods.get(&number).unwrap_or(&fresh);
+        let (placements, month) = (self.placements(), self.month_at(now_s));
+        let period = self.period_of(month);
         let within = |spent: &Spent, scope, limit| {
             let after = spent.worst_with(placements, COMMITTED, Some((touched, cost)));
             fits(scope, limit, after, spent.worst(placements, COMMITTED), cost)
@@ -208,7 +208,7 @@ impl Books {
         let own = self.sums(planner).committed();
         fits(Scope::Planner(planner.clone()), planner_limit, add(own, cost), own, cost)?;
         if let Some(limit) = limits.period {
-            within(period, Scope::Period(limit.length.show(number)), limit.rho)?;
+            within(&period, Scope::Period(limit.length.show(month / limit.length.months())), limit.rho)?;
         }
         if let Some(limit) = limits.territory {
             let one = |territory: Option<u16>, committed: PicoRho| {
@@ -253,12 +253,15 @@ impl Books {
         }
     }
 
-    /// How far a decision has been used: one that was never recorded not at all.
+    /// How far a decision has been used: one that was never recorded not at all, and one that a later approval has
+    /// followed as far as can be.
     pub fn approval_use(&self, decided: &Approval) -> ApprovalUse {
-        let known = self.approvals.get(&decided.question);
-        let known = known.filter(|known| known.decided_at_s >= decided.decided_at_s);
-        let user = known.and_then(|known| self.rounds.get(&known.used_by?));
-        match user.map(|round| &round.phase) {
+        let known = match self.approvals.get(&decided.question) {
+            Some(known) if known.decided_at_s > decided.decided_at_s => return ApprovalUse::Spent,
+            Some(known) if known.decided_at_s == decided.decided_at_s => known,
+            _ => return ApprovalUse::Free,
+        };
+        match known.used_by.and_then(|user| self.rounds.get(&user)).map(|round| &round.phase) {
             None | Some(RoundPhase::Expired | RoundPhase::Aborted) => ApprovalUse::Free,
             Some(RoundPhase::Reserved) => ApprovalUse::Held,
             Some(RoundPhase::Charged { .. }) => ApprovalUse::Spent,
@@ -302,17 +305,16 @@ impl Books {
         About { spec_hash, planner, cost }: About,
     ) -> Result<RoundEntry, Refusal> {
         let known = self.rounds.get(&(query, attempt));
-        let (touched, number) = match (&step, known) {
-            (Step::Reserve { touched, .. }, _) => (touched, self.period_at(at_s)),
-            (_, Some(round)) => (&round.touched, round.period),
+        let (touched, month) = match (&step, known) {
+            (Step::Reserve { touched, .. }, _) => (touched, self.month_at(at_s)),
+            (_, Some(round)) => (&round.touched, round.month),
             (_, None) => return Err(Refusal::Unknown),
         };
         if let Some(policy) = &self.policy {
             self.check_touched(&policy.limits, touched)?;
         }
         let spent = if let Step::Charge { .. } = step { cost } else { PicoRho::ZERO };
-        let fresh = Spent::new(self.territories());
-        let period = self.periods.get(&number).unwrap_or(&fresh);
+        let period = self.period_of(month);
         let worst = |of: &Spent| of.worst_with(self.placements(), CHARGED, Some((touched, spent)));
         Ok(RoundEntry {
             at_s,
@@ -322,7 +324,7 @@ impl Books {
             cost,
             charged_total: worst(&self.total),
             charged_planner: add(self.sums(&planner).charged, spent),
-            charged_period: worst(period),
+            charged_period: worst(&period),
             charged_territories: match touched {
                 Touched::All => Vec::new(),
                 Touched::Some(numbers) => {
@@ -358,7 +360,7 @@ impl Books {
     pub fn apply(&mut self, entry: &Entry, after: Position) -> Result<(), BookFault> {
         self.check(entry)?;
         match entry {
-            Entry::Policy(entry) => self.put_in_force(&entry.signed.policy, entry.at_s),
+            Entry::Policy(entry) => self.put_in_force(&entry.signed.policy),
             Entry::Approval(entry) => {
                 let (decided_at_s, until_s) = (entry.decided_at_s, entry.until_s);
                 let approved = Approved { decided_at_s, until_s, used_by: None };
@@ -395,19 +397,39 @@ impl Books {
         self.policy.as_ref().map_or(0, territories)
     }
 
-    /// The period that a reservation at `at_s` counts in: never an earlier one than those before it, so that a clock
+    /// The month that a reservation at `at_s` counts in: never an earlier one than those before it, so that a clock
     /// that was set back opens no period again.
-    fn period_at(&self, at_s: u64) -> u32 {
-        let Some(limit) = self.policy.as_ref().and_then(|policy| policy.limits.period) else { return 0 };
-        let latest = self.periods.last_key_value().map_or(0, |(number, _)| *number);
-        limit.length.number(at_s).max(latest)
+    fn month_at(&self, at_s: u64) -> u32 {
+        let latest = self.months.last_key_value().map_or(0, |(month, _)| *month);
+        PeriodLength::Month.number(at_s).max(latest)
+    }
+
+    /// What was spent in the period that holds the month; without periods for ever.
+    fn period_of(&self, month: u32) -> Cow<'_, Spent> {
+        let Some(limit) = self.policy.as_ref().and_then(|policy| policy.limits.period) else {
+            return Cow::Borrowed(&self.total);
+        };
+        let months = limit.length.months();
+        let first = month / months * months;
+        let mut spent = self.months.range(first..first + months).map(|(_, spent)| spent);
+        match (spent.next(), spent.next()) {
+            (None, _) => Cow::Owned(Spent::new(self.territories())),
+            (Some(one), None) => Cow::Borrowed(one),
+            (Some(one), Some(two)) => {
+                let mut sum = one.clone();
+                std::iter::once(two).chain(spent).for_each(|more| sum.merge(more));
+                Cow::Owned(sum)
+            }
+        }
     }
 
     fn check_touched(&self, limits: &Limits, touched: &Touched) -> Result<(), Refusal> {
         let count = limits.territory.map_or(0, |territory| territory.count);
         match touched {
             Touched::Some(numbers)
-                if numbers.is_empty() || numbers.iter().any(|n| u32::from(*n) >= count) =>
+                if numbers.is_empty()
+                    || !numbers.is_sorted_by(|a, b| a < b)
+                    || numbers.iter().any(|n| u32::from(*n) >= count) =>
             {
                 Err(Refusal::NoTerritory)
             }
@@ -484,11 +506,10 @@ impl Books {
 
     /// A limit that was lowered after the reservation governs the charge.
     fn chargeable(&self, limits: &Limits, round: &Round) -> Result<(), Refusal> {
-        let Round { planner, cost, touched, period: number, .. } = round;
+        let Round { planner, cost, touched, month, .. } = round;
         let limit = limits.planners.get(planner).ok_or_else(|| Refusal::UnknownPlanner(planner.clone()))?;
         let placements = self.placements();
-        let fresh = Spent::new(self.territories());
-        let period = self.periods.get(number).unwrap_or(&fresh);
+        let period = self.period_of(*month);
         let within = |spent: &Spent, scope, limit| {
             let after = spent.worst_with(placements, CHARGED, Some((touched, *cost)));
             fits(scope, limit, after, spent.worst(placements, CHARGED), *cost)
@@ -497,7 +518,7 @@ impl Books {
         let own = self.sums(planner).charged;
         fits(Scope::Planner(planner.clone()), *limit, add(own, *cost), own, *cost)?;
         if let Some(limit) = limits.period {
-            within(period, Scope::Period(limit.length.show(*number)), limit.rho)?;
+            within(&period, Scope::Period(limit.length.show(month / limit.length.months())), limit.rho)?;
         }
         if let Some(limit) = limits.territory {
             let charged = match touched {
@@ -511,27 +532,18 @@ impl Books {
         Ok(())
     }
 
-    /// What territories mean, and how periods are counted, may change with a policy: what was spent on some territories
-    /// then counts for all, and what was spent in the latest period as spent in the present one of the new count.
-    fn put_in_force(&mut self, policy: &Policy, at_s: u64) {
+    /// What territories mean may change with a policy: what was spent on some of them then counts for all. An officer
+    /// who follows another cannot tell what that one approved, so what is not used yet has ended.
+    fn put_in_force(&mut self, policy: &Policy) {
         let partition =
             |policy: &Policy| policy.limits.territory.map(|t| (t.partition, t.count, t.placements));
-        let length = |policy: &Policy| policy.limits.period.map(|limit| limit.length);
         let before = self.policy.as_ref();
-        let repartitioned = before.map(partition) != Some(partition(policy));
-        let recounted = before.map(length) != Some(length(policy));
-        if repartitioned {
+        let succeeded = before.is_some_and(|before| before.officer != policy.officer);
+        if before.map(partition) != Some(partition(policy)) {
             self.fold(territories(policy));
         }
-        if recounted {
-            let latest =
-                self.periods.pop_last().map_or_else(|| Spent::new(territories(policy)), |(_, last)| last);
-            let (number, spent) = match policy.limits.period {
-                Some(limit) => (limit.length.number(at_s), latest),
-                None => (0, self.total.clone()),
-            };
-            self.periods = BTreeMap::from([(number, spent)]);
-            self.rounds.values_mut().for_each(|round| round.period = number);
+        if succeeded {
+            self.approvals.values_mut().for_each(|approved| approved.until_s = 0);
         }
         self.policy = Some(policy.clone());
     }
@@ -540,13 +552,13 @@ impl Books {
     fn fold(&mut self, count: u32) {
         let placements = self.placements();
         let rounds = &self.rounds;
-        let reserved = |period: Option<u32>| {
+        let reserved = |month: Option<u32>| -> u128 {
             let open = rounds.values().filter(|round| round.phase == RoundPhase::Reserved);
-            let these = open.filter(|round| period.is_none_or(|period| round.period == period));
-            these.fold(PicoRho::ZERO, |sum, round| add(sum, round.cost))
+            let these = open.filter(|round| month.is_none_or(|month| round.month == month));
+            these.map(|round| u128::from(round.cost.get())).sum()
         };
-        for (number, spent) in &mut self.periods {
-            spent.fold(placements, reserved(Some(*number)), count);
+        for (month, spent) in &mut self.months {
+            spent.fold(placements, reserved(Some(*month)), count);
         }
         self.total.fold(placements, reserved(None), count);
         self.rounds.values_mut().for_each(|round| round.touched = Touched::All);
@@ -561,7 +573,7 @@ impl Books {
             Step::Expire => RoundPhase::Expired,
             Step::Abort => RoundPhase::Aborted,
         };
-        let (period, snapshot) = (self.period_at(entry.at_s), self.snapshot);
+        let (month, snapshot) = (self.month_at(entry.at_s), self.snapshot);
         let round = self.rounds.entry(key).and_modify(|round| round.phase = phase).or_insert_with(|| Round {
             spec_hash: entry.spec_hash,
             snapshot,
@@ -575,18 +587,20 @@ impl Books {
                 Step::Reserve { approval, .. } => approval,
                 Step::Charge { .. } | Step::Expire | Step::Abort => None,
             },
-            period,
+            month,
             reserved_by: after.size - 1,
             phase,
         });
         if let Some(approved) = round.approval.and_then(|question| self.approvals.get_mut(&question)) {
             approved.used_by = match phase {
-                RoundPhase::Reserved | RoundPhase::Charged { .. } => Some(key),
+                RoundPhase::Reserved => Some(key),
+                // Its user since the reservation; a later approval of the question is another's.
+                RoundPhase::Charged { .. } => approved.used_by,
                 // What was never answered was never used.
                 RoundPhase::Expired | RoundPhase::Aborted => approved.used_by.filter(|user| *user != key),
             };
         }
-        let (cost, touched, number) = (round.cost, &round.touched, round.period);
+        let (cost, touched, month) = (round.cost, &round.touched, round.month);
         let count = self.policy.as_ref().map_or(0, territories);
         let change = |sums: &mut Sums| match phase {
             RoundPhase::Reserved => sums.reserve(cost),
@@ -594,7 +608,7 @@ impl Books {
             RoundPhase::Expired | RoundPhase::Aborted => sums.end(cost, false),
         };
         self.total.change(touched, change);
-        self.periods.entry(number).or_insert_with(|| Spent::new(count)).change(touched, change);
+        self.months.entry(month).or_insert_with(|| Spent::new(count)).change(touched, change);
         change(self.planners.entry(entry.planner.clone()).or_default());
     }
 }

@@ -8,25 +8,32 @@ use crate::entry::Touched;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sums {
     pub(super) charged: PicoRho,
-    pub(super) reserved: PicoRho,
+    /// In 128 bits: what is reserved on one territory each may count for all of them together, and must still be
+    /// given back in the same parts.
+    reserved: u128,
 }
 
 impl Sums {
     /// Both together; an overflow is beyond every limit.
     pub(super) fn committed(&self) -> PicoRho {
-        add(self.charged, self.reserved)
+        add(self.charged, PicoRho::new(u64::try_from(self.reserved).unwrap_or(u64::MAX)))
     }
 
     pub(super) fn reserve(&mut self, cost: PicoRho) {
-        self.reserved = add(self.reserved, cost);
+        self.reserved += u128::from(cost.get());
     }
 
     /// Ends a reservation, charged or not.
     pub(super) fn end(&mut self, cost: PicoRho, charged: bool) {
-        self.reserved = self.reserved.saturating_sub(cost);
+        self.reserved = self.reserved.saturating_sub(cost.get().into());
         if charged {
             self.charged = add(self.charged, cost);
         }
+    }
+
+    fn merge(&mut self, more: &Sums) {
+        self.charged = add(self.charged, more.charged);
+        self.reserved += more.reserved;
     }
 }
 
@@ -44,6 +51,12 @@ pub(super) struct Spent {
 impl Spent {
     pub(super) fn new(territories: u32) -> Self {
         Spent { all: Sums::default(), territories: vec![Sums::default(); territories as usize] }
+    }
+
+    /// Adds what was spent in another stretch of time, with the same territories.
+    pub(super) fn merge(&mut self, more: &Spent) {
+        self.all.merge(&more.all);
+        self.territories.iter_mut().zip(&more.territories).for_each(|(sums, more)| sums.merge(more));
     }
 
     /// The most that any unit has lost, by `of` charges or by all that is committed.
@@ -93,7 +106,7 @@ impl Spent {
 
     /// Forgets which territories the charges were for, because their meaning changes: what any unit has lost at most,
     /// every unit counts as having lost. `open` is what is reserved in this stretch, over all territories.
-    pub(super) fn fold(&mut self, placements: u32, open: PicoRho, territories: u32) {
+    pub(super) fn fold(&mut self, placements: u32, open: u128, territories: u32) {
         let charged = self.worst(placements, |sums| sums.charged);
         *self = Spent::new(territories);
         self.all = Sums { charged, reserved: open };

@@ -6,6 +6,7 @@ mod concurrency;
 mod crashes;
 mod entries;
 mod model;
+mod periods;
 mod reader;
 mod registry;
 mod support;
