@@ -115,7 +115,7 @@ fn a_log_torn_at_any_byte_reopens_to_a_whole_number_of_steps() {
 }
 
 /// Runs one of the tests below in a process of its own, on the ledger at `path`.
-fn child(test: &str, path: &Path) -> Command {
+pub fn child(test: &str, path: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
     command
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
@@ -125,12 +125,12 @@ fn child(test: &str, path: &Path) -> Command {
 }
 
 /// Where the parent's ledger is; none when the test runs by itself and has nothing to do.
-fn parents_ledger() -> Option<std::path::PathBuf> {
+pub fn parents_ledger() -> Option<std::path::PathBuf> {
     std::env::var_os("ALMONER_TEST_LEDGER").map(Into::into)
 }
 
 /// The words after `said` on each line of the child's output.
-fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
+pub fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
     let output = child.stdout.take().expect("piped");
     BufReader::new(output)
         .lines()
@@ -138,7 +138,7 @@ fn lines(child: &mut Child) -> impl Iterator<Item = String> + use<> {
         .filter_map(|line| line.split_once("said ").map(|(_, words)| words.to_owned()))
 }
 
-fn kill(mut child: Child) {
+pub fn kill(mut child: Child) {
     child.kill().expect("the child runs");
     child.wait().expect("the child is ours");
 }
