@@ -57,4 +57,4 @@ fn random_lives_agree_with_the_rules() {
     }
 }
 
-const KINDS: usize = 44;
+const KINDS: usize = 46;

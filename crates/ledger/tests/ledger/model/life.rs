@@ -47,6 +47,8 @@ pub struct Life {
     signers: Signers,
     /// The last that was accepted: to be replayed.
     last_policy: Option<SignedPolicy>,
+    /// The files in use.
+    loaded: Option<u64>,
     approvals: Approvals,
     /// Approvals that were charged for.
     served: BTreeSet<(u64, u64)>,
@@ -84,6 +86,7 @@ impl Life {
             model: Model::new(first_rules()),
             signers,
             last_policy: None,
+            loaded: None,
             approvals: Approvals::default(),
             served: BTreeSet::new(),
             attempts: Vec::new(),
@@ -132,7 +135,8 @@ impl Life {
             820..850 => self.expire(),
             850..900 => self.abort(),
             900..920 => self.stranger(),
-            920..955 => self.change_policy(),
+            920..950 => self.change_policy(),
+            950..955 => self.load(),
             955..985 => self.bad_policy(),
             985..990 => self.malformed(),
             number if self.restarts => self.restart(number - 990),
@@ -489,13 +493,7 @@ impl Life {
         self.log.push(("policy", 0, 0));
 
         let (before, epoch) = (self.model.rules.clone(), self.model.epoch());
-        let mut open: Vec<&mut Spending> = Vec::new();
-        for (at, known) in self.attempts.iter_mut().enumerate() {
-            if self.open.contains(&at) {
-                open.push(&mut known.spending);
-            }
-        }
-        self.model.change(rules, &mut open);
+        self.model.change(rules, &mut open_of(&mut self.attempts, &self.open));
         if signers.officer != self.signers.officer {
             self.approvals.succeed();
         }
@@ -515,6 +513,25 @@ impl Life {
             self.count("policy: other periods");
         }
         self.count(if entry.grant { "policy: a grant" } else { "policy" });
+    }
+
+    /// The agency's files change, or are loaded again as they were.
+    fn load(&mut self) {
+        let loaded = self.random.below(3);
+        self.ledger().load(spec(loaded), self.now).expect("loads");
+        let event = match self.loaded.replace(loaded) {
+            Some(before) if before == loaded => "load: the same",
+            Some(_) => {
+                self.model.place_anew(&mut open_of(&mut self.attempts, &self.open));
+                self.log.push(("load", 0, 0));
+                "load"
+            }
+            None => {
+                self.log.push(("load", 0, 0));
+                "load"
+            }
+        };
+        self.count(event);
     }
 
     /// A policy that someone who must sign did not sign for this place.
@@ -607,6 +624,12 @@ impl Life {
         self.reopen(true);
         self.done
     }
+}
+
+/// The reservations' budgets.
+fn open_of<'a>(attempts: &'a mut [Attempt], open: &BTreeSet<usize>) -> Vec<&'a mut Spending> {
+    let open = attempts.iter_mut().enumerate().filter(|(at, _)| open.contains(at));
+    open.map(|(_, known)| &mut known.spending).collect()
 }
 
 fn touched(touch: Touch) -> Touched {

@@ -50,6 +50,7 @@ impl Life {
             let told = match Entry::decode(bytes).expect("the ledger's own") {
                 Entry::Policy(_) => ("policy", 0, 0),
                 Entry::Approval(_) => ("approval", 0, 0),
+                Entry::Load(_) => ("load", 0, 0),
                 Entry::Round(round) => {
                     let word = match round.step {
                         Step::Reserve { .. } => "reserve",

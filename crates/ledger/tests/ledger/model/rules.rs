@@ -1,5 +1,5 @@
-//! The rules told a second time, by counting units instead of territories: a unit is a set of at most `placements`
-//! territories, every such set exists, and what each has lost is added up question by question.
+//! The rules told a second time, by counting units instead of territories: each of `placements` agencies has placed a
+//! unit in one territory or nowhere, every such unit exists, and what each has lost is added up question by question.
 
 use std::collections::BTreeMap;
 
@@ -31,15 +31,35 @@ pub enum Of {
     Commitments,
 }
 
-/// Every unit there can be, as bits of the territories it is in; the first is in none.
-fn every_unit(parts: Option<Parts>) -> Vec<u32> {
+/// Where each agency has placed a unit: a bit, or nothing for nowhere.
+type Unit = Vec<u32>;
+
+/// Every unit there can be, agencies in no order; the first is placed nowhere.
+fn every_unit(parts: Option<Parts>) -> Vec<Unit> {
     let (count, placements) = parts.map_or((0, 0), |parts| (parts.count, parts.placements));
-    (0..1u32 << count).filter(|unit| unit.count_ones() <= placements).collect()
+    let mut units: Vec<Unit> = vec![Vec::new()];
+    for _ in 0..placements {
+        let placed = |unit: &Unit| {
+            let last = unit.last().copied().unwrap_or(0);
+            let next = (0..count).map(|number| 1 << number).filter(move |bit| *bit >= last);
+            let unit = unit.clone();
+            // Nowhere first, so that those who are placed stand last in order.
+            let nowhere = (last == 0).then_some(0);
+            nowhere.into_iter().chain(next).map(move |bit| [&unit[..], &[bit]].concat()).collect::<Vec<_>>()
+        };
+        units = units.iter().flat_map(placed).collect();
+    }
+    units
 }
 
-/// How often a question counts for a unit: once for each touched territory that it is in.
-fn times(touch: Touch, unit: u32) -> u128 {
-    touch.map_or(1, |touch| (touch & unit).count_ones().into())
+/// How often a question counts for a unit: once for each agency that placed it in what is touched.
+fn times(touch: Touch, unit: &Unit) -> u128 {
+    touch.map_or(1, |touch| unit.iter().filter(|placed| touch & **placed != 0).count() as u128)
+}
+
+/// Whether it is placed in one territory alone, or in none, by one agency alone.
+fn is_placed_once(unit: &Unit) -> bool {
+    unit.iter().filter(|placed| **placed != 0).count() <= 1
 }
 
 /// What every unit has lost, and may yet lose, in one stretch of time.
@@ -68,11 +88,11 @@ impl Losses {
     }
 }
 
-/// What really happened to units while one partition held: here a question that touches two territories of a unit is
-/// lost once.
+/// What really happened to units while nobody placed them anew: here a question that touches two territories of a unit
+/// is lost once.
 #[derive(Debug, Clone)]
 struct Epoch {
-    units: Vec<u32>,
+    units: Vec<Unit>,
     months: BTreeMap<u32, Vec<u128>>,
 }
 
@@ -92,7 +112,7 @@ pub struct Spending {
 #[derive(Clone)]
 pub struct Model {
     pub rules: Rules,
-    units: Vec<u32>,
+    units: Vec<Unit>,
     total: Losses,
     months: BTreeMap<u32, Losses>,
     /// Charged and reserved.
@@ -156,10 +176,9 @@ impl Model {
         let mut within = |losses: &Losses, limit: u64| {
             for (at, unit) in self.units.iter().enumerate() {
                 let left = u128::from(limit).checked_sub(losses.of(of, at))?;
-                let times = times(touch, *unit);
-                if times > 0 {
-                    room = room.min(left / times);
-                }
+                let times = times(touch, unit);
+                // Whom a question does not touch may be left with any amount.
+                room = left.checked_div(times).map_or(room, |left| room.min(left));
             }
             Some(())
         };
@@ -170,7 +189,8 @@ impl Model {
         }
         if let Some(parts) = self.rules.territory {
             for (at, unit) in self.units.iter().enumerate() {
-                if unit.count_ones() == 1 && touch.is_none_or(|touch| touch & unit != 0) {
+                // Also units that are placed nowhere, where all are asked about: they lose no more than others.
+                if is_placed_once(unit) && times(touch, unit) > 0 {
                     room = room.min(u128::from(parts.rho).checked_sub(period.of(of, at))?);
                 }
             }
@@ -201,7 +221,7 @@ impl Model {
         let units = self.units.len();
         let month = self.months.entry(spending.month).or_insert_with(|| Losses::new(units));
         for (at, unit) in self.units.iter().enumerate() {
-            let cost = times(spending.touch, *unit) * u128::from(spending.cost);
+            let cost = times(spending.touch, unit) * u128::from(spending.cost);
             change(&mut self.total, at, cost);
             change(month, at, cost);
         }
@@ -212,19 +232,19 @@ impl Model {
         let Epoch { units, months } = &mut self.epochs[epoch];
         let lost = months.entry(spending.month).or_insert_with(|| vec![0; units.len()]);
         for (lost, unit) in lost.iter_mut().zip(units) {
-            if touch.is_none_or(|touch| touch & *unit != 0) {
+            if times(touch, unit) > 0 {
                 *lost += u128::from(spending.cost);
             }
         }
     }
 
     /// What the unit that was always placed worst has really lost in these months.
-    fn really_lost(&self, counts: impl Fn(u32) -> bool, in_force: impl Fn(u32) -> bool) -> u128 {
+    fn really_lost(&self, counts: impl Fn(u32) -> bool, in_force: impl Fn(&Unit) -> bool) -> u128 {
         let last = self.epoch();
         let of = |(number, epoch): (usize, &Epoch)| {
             let these = epoch.months.iter().filter(|(month, _)| counts(**month));
             let losses: Vec<_> = these.map(|(_, losses)| losses).collect();
-            let units = (0..epoch.units.len()).filter(|at| number < last || in_force(epoch.units[*at]));
+            let units = (0..epoch.units.len()).filter(|at| number < last || in_force(&epoch.units[*at]));
             units.map(|at| losses.iter().map(|lost| lost[at]).sum::<u128>()).max().unwrap_or(0)
         };
         self.epochs.iter().enumerate().map(of).sum()
@@ -233,8 +253,8 @@ impl Model {
     /// No unit has passed a limit that is in force. For after a charge: a limit may be lowered below what is lost.
     pub fn nobody_lost_too_much(&self, spending: &Spending) {
         let Rules { total, planners, period, territory } = &self.rules;
-        let anyone = |_| true;
-        assert!(self.really_lost(anyone, anyone) <= (*total).into(), "a unit passed the total");
+        let (ever, anyone) = (|_: u32| true, |_: &Unit| true);
+        assert!(self.really_lost(ever, anyone) <= (*total).into(), "a unit passed the total");
         assert!(
             self.planners[&spending.planner].0 <= planners[&spending.planner],
             "a planner passed its limit"
@@ -246,26 +266,30 @@ impl Model {
         for number in 0..territory.map_or(0, |parts| parts.count) {
             let bit = 1 << number;
             if spending.touch.is_none_or(|touch| touch & bit != 0) {
-                let lost = self.really_lost(same, |unit| unit == bit);
+                let lost = self.really_lost(same, |unit: &Unit| is_placed_once(unit) && unit.contains(&bit));
                 assert!(
                     lost <= territory.map_or(0, |parts| parts.rho).into(),
                     "a territory passed its limit"
                 );
             }
         }
-        assert!(self.really_lost(anyone, anyone) <= self.total.worst(Of::Charges));
+        assert!(self.really_lost(ever, anyone) <= self.total.worst(Of::Charges));
     }
 
-    /// Puts other rules in force. `open` are the reservations: where territories change their meaning, they count for
-    /// all from here on.
+    /// Puts other rules in force. `open` are the reservations.
     pub fn change(&mut self, rules: Rules, open: &mut [&mut Spending]) {
         let key =
             |rules: &Rules| rules.territory.map(|parts| (parts.partition, parts.count, parts.placements));
         let changed = key(&self.rules) != key(&rules);
         self.rules = rules;
-        if !changed {
-            return;
+        if changed {
+            self.place_anew(open);
         }
+    }
+
+    /// Territories change their meaning, or units their territories: what was spent and set aside for some then counts
+    /// for all.
+    pub fn place_anew(&mut self, open: &mut [&mut Spending]) {
         self.units = every_unit(self.rules.territory);
         let units = self.units.len();
         let fold = |losses: &mut Losses| {
@@ -287,7 +311,7 @@ impl Model {
         let pair = |charged: u128, committed: u128| (charged as u64, (committed - charged) as u64);
         let worst = |losses: &Losses| pair(losses.worst(Of::Charges), losses.worst(Of::Commitments));
         let largest = |of| {
-            let one = self.units.iter().enumerate().filter(|(_, unit)| unit.count_ones() <= 1);
+            let one = self.units.iter().enumerate().filter(|(_, unit)| is_placed_once(unit));
             one.map(|(at, _)| period.of(of, at)).max().unwrap_or(0)
         };
         [worst(&self.total), worst(&period), pair(largest(Of::Charges), largest(Of::Commitments))]
@@ -301,7 +325,7 @@ impl Model {
             let Epoch { units, months } = &mut again[epoch];
             let lost = months.entry(month).or_insert_with(|| vec![0; units.len()]);
             for (at, unit) in units.iter().enumerate() {
-                lost[at] += if touch.is_none_or(|touch| touch & unit != 0) { cost.into() } else { 0 };
+                lost[at] += if times(touch, unit) > 0 { cost.into() } else { 0 };
             }
         }
         again.iter().zip(&self.epochs).all(|(again, kept)| again.months == kept.months)
