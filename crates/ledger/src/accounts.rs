@@ -44,7 +44,7 @@ impl Accounts {
     }
 
     /// The entry that records this; `None` when the very same is recorded already.
-    pub(crate) fn next(
+    pub fn next(
         &self,
         step: RegistryStep,
         spec_hash: Digest,

@@ -28,7 +28,7 @@ mod statement;
 mod store;
 
 pub use accounts::Accounts;
-pub use books::{Account, ApprovalUse, Books, Budget, Round, RoundPhase};
+pub use books::{About, Account, ApprovalUse, Books, Budget, Round, RoundPhase};
 pub use entry::{
     Approval, ApprovalEntry, Entry, Limits, LoadEntry, Policy, PolicyEntry, RoundEntry, SignedApproval,
     SignedPolicy, Step, TerritoryLimit, Touched,

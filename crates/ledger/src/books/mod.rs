@@ -63,10 +63,13 @@ pub struct Round {
 
 /// What a reservation is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct About {
-    pub(crate) spec_hash: Digest,
-    pub(crate) planner: Name,
-    pub(crate) cost: PicoRho,
+pub struct About {
+    /// What was asked, hashed.
+    pub spec_hash: Digest,
+    /// Who asked.
+    pub planner: Name,
+    /// The price.
+    pub cost: PicoRho,
 }
 
 /// How far an approval has been used.
@@ -269,13 +272,13 @@ impl Books {
     }
 
     /// The POLICY or GRANT entry that would put `signed` in force.
-    pub(crate) fn policy_entry(&self, signed: SignedPolicy, at_s: u64) -> Entry {
+    pub fn policy_entry(&self, signed: SignedPolicy, at_s: u64) -> Entry {
         let grant = self.policy.as_ref().is_some_and(|before| signed.policy.limits.raises(&before.limits));
         Entry::Policy(Box::new(PolicyEntry { at_s, grant, signed, charged_total: self.charged_total() }))
     }
 
     /// The APPROVE entry of a decision.
-    pub(crate) fn approval_entry(&self, decided: &SignedApproval, at_s: u64) -> Entry {
+    pub fn approval_entry(&self, decided: &SignedApproval, at_s: u64) -> Entry {
         let SignedApproval { approval, officer } = decided;
         Entry::Approval(ApprovalEntry {
             at_s,
@@ -286,8 +289,12 @@ impl Books {
         })
     }
 
-    /// The entry of `step` for an attempt, with the sums it will lead to.
-    pub(crate) fn round_entry(
+    /// The entry of `step` for an attempt, with the sums it will lead to. Whether it may come next, [`Books::check`] says.
+    ///
+    /// # Errors
+    /// [`Refusal::Unknown`] for another step than a reservation of an attempt that was never reserved;
+    /// [`Refusal::NoTerritory`].
+    pub fn round_entry(
         &self,
         step: Step,
         at_s: u64,
