@@ -106,6 +106,23 @@ impl Finding {
     }
 }
 
+/// Of a log that cannot be believed from entry `from` on, what is found from there on may all have that one cause: the first
+/// such finding stands for the others.
+pub(crate) fn doubted(found: Vec<Finding>, from: Option<u64>) -> Vec<Finding> {
+    let Some(from) = from else { return found };
+    let (mut kept, later): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| finding.entry.is_some_and(|entry| entry < from));
+    let more = later.len().saturating_sub(1);
+    kept.extend(later.into_iter().take(1).map(|mut first| {
+        if more > 0 {
+            first.text +=
+                &format!("; {more} further findings may have the same cause as that in entry {from}");
+        }
+        first
+    }));
+    kept
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.code, self.log)?;

@@ -1,11 +1,12 @@
 //! The whole audit of a mirror.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 
 use almoner_federation::checkpoint::SignedCheckpoint;
 use almoner_federation::note::KeyName;
-use almoner_federation::{Digest, Manifest, Name, NodeId, Role, VerifyingKey};
+use almoner_federation::{Digest, Manifest, Name, Role, VerifyingKey};
 
 use crate::check::{
     Against, NodeChecked, Questions, Releases, Rounds, Shown, Signer, check_node, check_registry,
@@ -21,6 +22,9 @@ const NOBODY_CAN: [&str; 3] = [
     "that an agency's data are true, and that no unit is at more agencies than the manifest says",
     "that an agency has no second ledger whose rounds were never published or witnessed",
 ];
+
+/// Most further places that a finding names.
+const MAX_PLACES: u64 = 20;
 
 /// Audits everything in `mirror`, and what `others`, mirrors that other auditors fetched, were shown besides.
 ///
@@ -41,21 +45,55 @@ pub fn audit(mirror: &Mirror, others: &[Mirror]) -> io::Result<Report> {
     let contexts = registry.as_ref().map(|(_, rounds)| &rounds.contexts);
     let mut nodes = Vec::new();
     let mut seen = 0;
-    for (name, node) in &agencies {
-        let uses = releases.uses.get(node).map_or(&[][..], Vec::as_slice);
-        let against = Against {
-            agency: name,
-            node: *node,
-            manifests: &manifests,
-            questions: &questions,
-            contexts,
-            uses,
-        };
+    for name in &agencies {
+        let uses = releases.uses.get(name).map_or(&[][..], Vec::as_slice);
+        let against = Against { agency: name, manifests: &manifests, questions: &questions, contexts, uses };
         let Some((log, checked, shown)) = run.node(&against)? else { continue };
         seen += shown;
         nodes.push((log, name.clone(), checked));
     }
+    let doubtful = registry.as_ref().is_some_and(|(_, rounds)| rounds.doubtful_from.is_some());
+    run.findings = together(run.findings, doubtful);
     run.report(registry, releases, nodes, seen, questions.len())
+}
+
+/// Makes one finding of what several logs show of one cause: a round that the registry does not know or knows under another
+/// context shows in every participant's ledger. Of a registry that is `doubtful` all missing rounds have one cause.
+fn together(findings: Vec<Finding>, doubtful: bool) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::new();
+    let mut places: HashMap<(Code, Option<Digest>), (usize, u64)> = HashMap::new();
+    for finding in findings {
+        let cause = match finding.code {
+            Code::Omitted if doubtful => None,
+            Code::Omitted | Code::TwoContexts => finding.question,
+            _ => {
+                kept.push(finding);
+                continue;
+            }
+        };
+        match places.entry((finding.code, cause)) {
+            MapEntry::Vacant(place) => {
+                place.insert((kept.len(), 0));
+                kept.push(finding);
+            }
+            MapEntry::Occupied(mut place) => {
+                let (first, more) = place.get_mut();
+                if (&kept[*first].log, kept[*first].entry) == (&finding.log, finding.entry) {
+                    continue;
+                }
+                *more += 1;
+                // The first few places are enough to look for the rest.
+                if *more <= MAX_PLACES {
+                    let entry = finding.entry.map_or(String::new(), |entry| format!(" entry {entry}"));
+                    kept[*first].text += &format!("; so does {}{entry}", finding.log);
+                }
+            }
+        }
+    }
+    for (first, more) in places.into_values().filter(|(_, more)| *more > MAX_PLACES) {
+        kept[first].text += &format!("; and {} places more", more - MAX_PLACES);
+    }
+    kept
 }
 
 struct Run<'a> {
@@ -69,10 +107,10 @@ struct Run<'a> {
 type Checked = (LogLine, NodeChecked, usize);
 
 impl<'a> Run<'a> {
-    /// Every agency that a manifest names, with its number.
-    fn agencies(&self) -> BTreeSet<(Name, NodeId)> {
+    /// Every agency that a manifest names.
+    fn agencies(&self) -> BTreeSet<Name> {
         let all = self.manifests.values().flat_map(|manifest| &manifest.agencies);
-        all.map(|agency| (agency.name.clone(), agency.node)).collect()
+        all.map(|agency| agency.name.clone()).collect()
     }
 
     /// Everyone who may cosign: agencies and auditors, under every manifest.
@@ -152,7 +190,7 @@ impl<'a> Run<'a> {
                 let _ = questions.add(&asked.body, &signature);
             }
         }
-        for (name, _) in self.agencies() {
+        for name in self.agencies() {
             let asked = match self.mirror.questions(&name) {
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     self.findings.push(Finding::new(Code::Question, name.as_str(), error.to_string()));
@@ -184,7 +222,7 @@ impl<'a> Run<'a> {
         let Some(signed) = signer.newest(&folder, &mut self.findings)? else { return Ok(None) };
         let mut all = Shown::default();
         self.seen(&signer, &format!("nodes/{name}"), &mut all)?;
-        for (witness, _) in self.agencies() {
+        for witness in self.agencies() {
             for mirror in std::iter::once(self.mirror).chain(self.others) {
                 let remembered = mirror.remembered(&witness)?;
                 let note = remembered.iter().find(|(of, _)| of == name.as_str());

@@ -66,7 +66,8 @@ impl Signer<'_> {
 }
 
 /// Reads all entries under `checkpoint`, gives each to `each` with the tree that ends with it, and compares the tree with
-/// everything shown. One finding for each kind of trouble, at the first entry where it shows.
+/// everything shown. One finding for each kind of trouble, at the first entry where it shows. Returns that entry: from
+/// there on the log cannot be believed; `None` when all entries are there, and are what was signed and shown.
 pub(crate) fn read(
     folder: &LogFolder,
     log: &str,
@@ -74,7 +75,8 @@ pub(crate) fn read(
     shown: &Shown,
     findings: &mut Vec<Finding>,
     mut each: impl FnMut(u64, &[u8], Position),
-) -> io::Result<()> {
+) -> io::Result<Option<u64>> {
+    let before = findings.len();
     let mut tree = Frontier::new();
     let mut compared = Compared::default();
     compared.at(0, tree.root(), shown);
@@ -90,9 +92,13 @@ pub(crate) fn read(
         compared.at(number + 1, root, shown);
         ControlFlow::Continue(())
     })?;
+    // What was signed for entries that are gone.
+    let beyond = shown.0.last_key_value().filter(|(size, _)| **size > checkpoint.size);
     if let ReadEntry::Until(number) = read {
-        let text =
-            format!("its checkpoint counts {} entries, but from here on they are missing", checkpoint.size);
+        let text = format!(
+            "its checkpoint counts {} entries, but from here on they are missing or broken",
+            checkpoint.size
+        );
         findings.push(Finding::new(Code::Missing, log, text).at(number));
     } else if tree.root() != checkpoint.root {
         // The hash tiles tell which entry is not the one that was hashed; without them, the positions around it.
@@ -113,15 +119,18 @@ pub(crate) fn read(
         };
         findings.push(finding);
     } else if let Some((size, by)) = &compared.differed {
-        let text = format!(
+        let mut text = format!(
             "it signed another tree of {size} entries, which {by} shows: two histories that agree on the first {}; \
              {} shown positions differ",
             compared.agreed, compared.different
         );
+        if let Some((size, _)) = beyond {
+            text += &format!("; it has signed a tree of {size} entries and has only {} now", checkpoint.size);
+        }
         findings.push(Finding::new(Code::Fork, log, text).at(compared.agreed));
+        return Ok(Some(compared.agreed));
     }
-    // Beyond the end: what was signed for entries that are gone.
-    if let Some((size, roots)) = shown.0.last_key_value().filter(|(size, _)| **size > checkpoint.size) {
+    if let Some((size, roots)) = beyond {
         let by = roots.first().map_or("", |(_, by)| by.as_str());
         let text = format!(
             "it signed a tree of {size} entries, which {by} shows, but has only {} now: it was set back",
@@ -129,7 +138,7 @@ pub(crate) fn read(
         );
         findings.push(Finding::new(Code::Rollback, log, text).at(checkpoint.size));
     }
-    Ok(())
+    Ok(findings[before..].iter().filter_map(|finding| finding.entry).min())
 }
 
 /// How the entries agree with what was shown.
@@ -145,17 +154,15 @@ struct Compared {
 impl Compared {
     fn at(&mut self, size: u64, root: Digest, shown: &Shown) {
         let Some(roots) = shown.0.get(&size) else { return };
-        for (other, by) in roots {
-            if *other == root {
-                if self.differed.is_none() {
-                    self.agreed = size;
-                }
-            } else {
-                self.different += 1;
-                if self.differed.is_none() {
-                    self.differed = Some((size, by.clone()));
-                }
+        let mut others = roots.iter().filter(|(other, _)| *other != root);
+        match others.next() {
+            // Where two trees of one size were shown, the one that is here says nothing of where they part.
+            Some((_, by)) => {
+                self.different += 1 + others.count();
+                self.differed.get_or_insert_with(|| (size, by.clone()));
             }
+            None if self.differed.is_none() => self.agreed = size,
+            None => {}
         }
     }
 }

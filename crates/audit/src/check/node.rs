@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use almoner_federation::checkpoint::Checkpoint;
-use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho, QueryId};
+use almoner_federation::{Digest, Manifest, Name, PicoRho, QueryId};
 use almoner_ledger::{Books, Entry, PolicyEntry, RoundEntry, RoundPhase, Step, Touched};
 
 use super::log::{self, Shown};
 use super::policy;
 use super::questions::{Known, Questions};
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, doubted};
 use crate::mirror::LogFolder;
 
 /// Most findings of one kind that are listed for a log, and most points of its charges over time.
@@ -54,7 +54,6 @@ pub(crate) struct NodeChecked {
 /// What a ledger is compared with.
 pub(crate) struct Against<'a> {
     pub(crate) agency: &'a Name,
-    pub(crate) node: NodeId,
     pub(crate) manifests: &'a BTreeMap<Digest, Manifest>,
     pub(crate) questions: &'a Questions<'a>,
     /// The contexts that the registry knows; `None` where there is no registry to compare with.
@@ -74,6 +73,7 @@ pub(crate) fn check_node(
         against,
         found: Vec::new(),
         faulty: false,
+        in_force: None,
         checked: NodeChecked {
             books: Books::new(),
             charges: 0,
@@ -86,33 +86,35 @@ pub(crate) fn check_node(
             policies: Vec::new(),
         },
     };
-    log::read(folder, against.agency.as_str(), checkpoint, shown, findings, |number, bytes, after| {
-        match Entry::decode(bytes) {
-            Err(error) => {
-                reading.find(Finding::new(Code::Entry, reading.log(), error.to_string()).at(number))
-            }
-            Ok(entry) => {
-                // After one entry that does not fit, all others seem wrong: the first is the one to look at.
-                if !reading.faulty
-                    && let Err(fault) = reading.checked.books.apply(&entry, after)
-                {
-                    reading.faulty = true;
-                    reading.find(Finding::new(Code::Books, reading.log(), fault.to_string()).at(number));
+    let from =
+        log::read(folder, against.agency.as_str(), checkpoint, shown, findings, |number, bytes, after| {
+            match Entry::decode(bytes) {
+                Err(error) => {
+                    reading.find(Finding::new(Code::Entry, reading.log(), error.to_string()).at(number))
                 }
-                match &entry {
-                    Entry::Policy(entry) => reading.policy(number, entry),
-                    Entry::Approval(_) | Entry::Load(_) => {}
-                    Entry::Round(entry) => reading.round(number, entry),
+                Ok(entry) => {
+                    // After one entry that does not fit, all others seem wrong: the first is the one to look at.
+                    if !reading.faulty
+                        && let Err(fault) = reading.checked.books.apply(&entry, after)
+                    {
+                        reading.faulty = true;
+                        reading.find(Finding::new(Code::Books, reading.log(), fault.to_string()).at(number));
+                    }
+                    match &entry {
+                        Entry::Policy(entry) => reading.policy(number, entry),
+                        Entry::Approval(_) | Entry::Load(_) => {}
+                        Entry::Round(entry) => reading.round(number, entry),
+                    }
                 }
             }
-        }
-    })?;
+        })?;
     // Books that stopped at a fault know nothing of what came after it.
     if !reading.faulty {
         reading.releases();
     }
     reading.lost();
     let Reading { found, checked, .. } = reading;
+    let found = doubted(found, from);
     let more = found.len().saturating_sub(MAX_LISTED);
     findings.extend(found.into_iter().take(MAX_LISTED));
     if more > 0 {
@@ -126,6 +128,8 @@ struct Reading<'a> {
     against: &'a Against<'a>,
     found: Vec<Finding>,
     faulty: bool,
+    /// The manifest of the last policy, whether or not that fits.
+    in_force: Option<Digest>,
     checked: NodeChecked,
 }
 
@@ -140,16 +144,17 @@ impl<'a> Reading<'a> {
 
     fn policy(&mut self, number: u64, entry: &PolicyEntry) {
         let policy = &entry.signed.policy;
+        self.in_force = Some(policy.manifest_hash);
         match self.against.manifests.get(&policy.manifest_hash) {
             None => self.checked.unknown_manifests += 1,
             Some(manifest) => {
-                let agency = manifest.agency(self.against.node);
-                let faults = match agency.filter(|agency| agency.name == *self.against.agency) {
+                let faults = match manifest.agency_named(self.against.agency) {
                     Some(agency) => policy::faults(policy, manifest, agency),
                     None => vec!["its manifest has no such agency".into()],
                 };
-                for fault in faults {
-                    self.find(Finding::new(Code::Policy, self.log(), fault).at(number));
+                // One policy, one finding: whoever raised one limit has often raised all.
+                if !faults.is_empty() {
+                    self.find(Finding::new(Code::Policy, self.log(), faults.join("; ")).at(number));
                 }
             }
         }
@@ -217,8 +222,7 @@ impl<'a> Reading<'a> {
                 "the question has another number or planner than the entry".into(),
             ));
         }
-        let manifest = self.checked.books.policy().map(|policy| policy.manifest_hash);
-        if manifest.is_some_and(|hash| hash != known.manifest_hash) {
+        if self.in_force.is_some_and(|hash| hash != known.manifest_hash) {
             found.push(here(
                 Code::Question,
                 "the question was asked under another manifest than the policy in force".into(),

@@ -29,6 +29,8 @@ pub(crate) struct Rounds {
     /// The context of each attempt at each question.
     pub(crate) contexts: HashMap<(Digest, u32), Digest>,
     pub(crate) published: Vec<Published>,
+    /// From this entry on entries may be missing or changed.
+    pub(crate) doubtful_from: Option<u64>,
 }
 
 /// Reads the registry under `checkpoint`.
@@ -39,7 +41,7 @@ pub(crate) fn check_registry(
     findings: &mut Vec<Finding>,
 ) -> io::Result<Rounds> {
     let (mut rounds, mut accounts, mut faulty) = (Rounds::default(), Accounts::default(), None);
-    log::read(folder, REGISTRY, checkpoint, shown, findings, |number, bytes, _| {
+    let from = log::read(folder, REGISTRY, checkpoint, shown, findings, |number, bytes, _| {
         let entry = match RegistryEntry::decode(bytes) {
             Ok(entry) => entry,
             Err(error) => {
@@ -69,7 +71,13 @@ pub(crate) fn check_registry(
             }),
         }
     })?;
-    findings.extend(faulty);
+    rounds.doubtful_from = from;
+    match (&faulty, rounds.doubtful_from) {
+        (Some(finding), None) if finding.code == Code::Entry => rounds.doubtful_from = finding.entry,
+        _ => {}
+    }
+    // In entries that are not those that were signed, sums that do not fit tell nothing more.
+    findings.extend(faulty.filter(|finding| from.is_none_or(|from| finding.entry < Some(from))));
     Ok(rounds)
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use almoner_api::v1;
 use almoner_federation::checkpoint::UnverifiedCheckpoint;
-use almoner_federation::{Digest, Manifest, NodeId};
+use almoner_federation::{Digest, Manifest, Name, NodeId};
 use almoner_query::Spec;
 use almoner_secure_sum::Ring;
 use prost::Message;
@@ -15,7 +15,7 @@ use prost::Message;
 use super::node::Use;
 use super::registry::{Published, REGISTRY, Rounds};
 use super::uniform::Uniform;
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, doubted};
 use crate::mirror::Mirror;
 use crate::{EvidenceError, VerifiedRelease, family_of, verify_evidence, verify_release};
 
@@ -41,12 +41,12 @@ pub(crate) struct Described {
 #[derive(Debug, Default)]
 pub(crate) struct Releases {
     pub(crate) released: Vec<Released>,
-    pub(crate) uses: BTreeMap<NodeId, Vec<Use>>,
+    pub(crate) uses: BTreeMap<Name, Vec<Use>>,
     /// The signed questions, by hash.
     pub(crate) asked: HashMap<Digest, v1::Signed>,
     pub(crate) summed: u64,
     pub(crate) unsummed: u64,
-    pub(crate) uniform: BTreeMap<NodeId, Uniform>,
+    pub(crate) uniform: BTreeMap<Name, Uniform>,
 }
 
 /// Verifies every release that the registry names, on as many threads as there are processors.
@@ -81,15 +81,17 @@ pub(crate) fn check_releases(
     }
     found.sort_by_key(|finding: &Finding| finding.entry);
     releases.released.sort_by_key(|release| release.number);
-    for (node, uniform) in releases.uniform.iter().filter(|(_, uniform)| !uniform.holds()) {
+    let mut bare = Vec::new();
+    for (agency, uniform) in releases.uniform.iter().filter(|(_, uniform)| !uniform.holds()) {
         let text = format!(
             "of its {} masked words more begin with 16 equal bits than uniform ones do (false alarm below 1e-9): it did \
              not mask",
             uniform.words()
         );
-        found.push(Finding::new(Code::Uniform, &format!("node {node}"), text));
+        bare.push(Finding::new(Code::Uniform, agency.as_str(), text));
     }
-    findings.extend(found);
+    findings.extend(bare);
+    findings.extend(doubted(found, rounds.doubtful_from));
     Ok(releases)
 }
 
@@ -97,8 +99,8 @@ pub(crate) fn check_releases(
 struct Checked {
     verified: VerifiedRelease,
     asked: v1::Signed,
-    uses: Vec<(NodeId, Use)>,
-    uniform: Vec<(NodeId, Uniform)>,
+    uses: Vec<(Name, Use)>,
+    uniform: Vec<(Name, Uniform)>,
     summed: bool,
 }
 
@@ -166,6 +168,8 @@ fn one(
         let parsed = UnverifiedCheckpoint::parse(note).ok()?;
         Some((parsed.claimed().size, parsed.claimed().root))
     });
+    // A manifest to come may give an agency another number.
+    let name_of = |node: NodeId| manifest.agency(node).expect("a verified participant").name.clone();
     let uses = verified.participants.iter().zip(&verified.readies).zip(&verified.receipts).zip(notes);
     let uses = uses
         .map(|(((node, ready), receipt), note)| {
@@ -180,14 +184,14 @@ fn one(
                 note,
                 snapshot: ready.snapshot,
             };
-            (*node, here)
+            (name_of(*node), here)
         })
         .collect();
     let uniform = if verified.ring == Ring::Z64 {
         let counted = verified.participants.iter().zip(&evidence.masked).map(|(node, vector)| {
             let mut uniform = Uniform::default();
             uniform.add(verified.ring, &vector.values);
-            (*node, uniform)
+            (name_of(*node), uniform)
         });
         counted.collect()
     } else {
@@ -199,11 +203,11 @@ fn one(
 impl Releases {
     fn add(&mut self, published: &Published, checked: Checked) {
         let Checked { verified, asked, uses, uniform, summed } = checked;
-        for (node, used) in uses {
-            self.uses.entry(node).or_default().push(used);
+        for (agency, used) in uses {
+            self.uses.entry(agency).or_default().push(used);
         }
-        for (node, counted) in uniform {
-            self.uniform.entry(node).or_default().join(counted);
+        for (agency, counted) in uniform {
+            self.uniform.entry(agency).or_default().join(counted);
         }
         *(if summed { &mut self.summed } else { &mut self.unsummed }) += 1;
         self.asked.insert(verified.spec_hash, asked);
