@@ -107,6 +107,10 @@ pub struct ReleaseLine {
     pub sql: String,
     /// Its price, in rho.
     pub price_rho: f64,
+    /// What it costs a unit's records at one agency when everybody else is compromised, in rho.
+    pub alone_rho: f64,
+    /// Whether it counts distinct units by sketches.
+    pub sketched: bool,
     /// How many agencies took part.
     pub participants: u32,
     /// Which try it was, from 0.

@@ -304,6 +304,8 @@ impl<'a> Run<'a> {
                     purpose: release.spec.purpose,
                     sql: release.spec.sql,
                     price_rho: shown(release.plan.price),
+                    alone_rho: shown(release.plan.alone),
+                    sketched: release.plan.sketched,
                     participants: release.participants,
                     attempt: release.attempt,
                     manifest: release.spec.manifest_hash,

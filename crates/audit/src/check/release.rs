@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use almoner_api::v1;
 use almoner_federation::checkpoint::UnverifiedCheckpoint;
-use almoner_federation::{Digest, Manifest, Name, NodeId};
-use almoner_query::Spec;
+use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho};
+use almoner_privacy::flips_price;
+use almoner_query::{Plan, Spec};
 use almoner_secure_sum::Ring;
 use prost::Message;
 
@@ -34,7 +35,10 @@ pub(crate) struct Released {
 #[derive(Debug, Clone)]
 pub(crate) struct Described {
     pub(crate) mechanism: String,
-    pub(crate) price: almoner_federation::PicoRho,
+    pub(crate) price: PicoRho,
+    /// What is lost when only one agency's own noise protects its records.
+    pub(crate) alone: PicoRho,
+    pub(crate) sketched: bool,
 }
 
 /// All releases, and what each agency's ledger must hold because of them.
@@ -102,6 +106,7 @@ struct Checked {
     uses: Vec<(Name, Use)>,
     uniform: Vec<(Name, Uniform)>,
     summed: bool,
+    described: Described,
 }
 
 fn one(
@@ -197,12 +202,18 @@ fn one(
     } else {
         Vec::new()
     };
-    Ok(Ok(Box::new(Checked { verified, asked, uses, uniform, summed })))
+    let described = Described {
+        mechanism: mechanism(&verified),
+        price: verified.plan.price(),
+        alone: alone(manifest, &verified.plan),
+        sketched: !verified.plan.sketches().is_empty(),
+    };
+    Ok(Ok(Box::new(Checked { verified, asked, uses, uniform, summed, described })))
 }
 
 impl Releases {
     fn add(&mut self, published: &Published, checked: Checked) {
-        let Checked { verified, asked, uses, uniform, summed } = checked;
+        let Checked { verified, asked, uses, uniform, summed, described } = checked;
         for (agency, used) in uses {
             self.uses.entry(agency).or_default().push(used);
         }
@@ -216,10 +227,31 @@ impl Releases {
             at_s: published.at_s,
             participants: verified.participants.len() as u32,
             attempt: verified.attempt,
-            plan: Described { mechanism: mechanism(&verified), price: verified.plan.price() },
+            plan: described,
             spec: verified.spec,
         });
     }
+}
+
+/// `rho h / m^2`; for sketches the price with one honest flip. Rounded up, and 2^64 - 1 pico-rho where it is more.
+fn alone(manifest: &Manifest, plan: &Plan) -> PicoRho {
+    let honest = manifest.policy.honest_shares();
+    let pico = if plan.sketches().is_empty() {
+        let overlaps = plan.tables().iter().filter_map(|name| manifest.table(name));
+        let overlap = u128::from(overlaps.map(|table| manifest.overlap(table)).min().unwrap_or(1).max(1));
+        (u128::from(plan.price().get()) * u128::from(honest)).div_ceil(overlap * overlap)
+    } else {
+        let one = |flip, honest| flips_price(flip, honest, 1).map_or(u64::MAX, PicoRho::get);
+        plan.sketches()
+            .iter()
+            // A sketch costs as many times one bucket's price as it has buckets of one unit.
+            .map(|sketch| {
+                let buckets = sketch.cost.get().div_ceil(one(sketch.flip, honest).max(1));
+                u128::from(buckets) * u128::from(one(sketch.flip, 1))
+            })
+            .sum()
+    };
+    PicoRho::new(u64::try_from(pico).unwrap_or(u64::MAX))
 }
 
 fn mechanism(verified: &VerifiedRelease) -> String {
@@ -229,4 +261,33 @@ fn mechanism(verified: &VerifiedRelease) -> String {
     }
     let sigmas: Vec<String> = verified.plan.blocks().iter().map(|block| block.sigma.to_string()).collect();
     format!("discrete Gaussian, sigma of one share {} steps", sigmas.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alone_rho(sql: &str) -> (f64, f64) {
+        let text = include_str!("../../../query/tests/query/federation.toml");
+        let manifest = Manifest::parse(text, "federation.toml").expect("the manifest is sound");
+        let plan =
+            almoner_query::plan(&manifest, sql, PicoRho::new(20_000_000_000)).expect("a sound question");
+        (plan.price().as_f64(), alone(&manifest, &plan).as_f64())
+    }
+
+    /// q - t = 2; persons may be at two agencies, residents at one.
+    #[test]
+    fn one_agency_alone_is_protected_as_the_threat_model_says() {
+        let (price, alone) = alone_rho("SELECT SUM(age) FROM persons");
+        assert!((alone - price * 2.0 / 4.0).abs() <= 1e-12, "{price} {alone}");
+        let (price, alone) = alone_rho("SELECT COUNT(*) FROM residents");
+        assert!((alone - price * 2.0).abs() <= 1e-12, "{price} {alone}");
+    }
+
+    /// One of two honest flips left: noise would cost twice the price, flips cost more.
+    #[test]
+    fn sketches_cost_more_than_noise_would() {
+        let (price, alone) = alone_rho("SELECT COUNT(DISTINCT person_id) FROM persons");
+        assert!(alone > 2.0 * price && alone < 10.0 * price, "{price} {alone}");
+    }
 }
