@@ -4,6 +4,7 @@
 //! contradiction. It needs no key and no data.
 
 mod check;
+mod dossier;
 mod evidence;
 mod finding;
 mod mirror;
@@ -12,6 +13,7 @@ mod report;
 mod run;
 mod witnessed;
 
+pub use dossier::Dossier;
 pub use evidence::{EvidenceError, VerifiedRelease, family_of, question_of, verify_evidence, verify_release};
 pub use finding::{Code, Finding};
 pub use mirror::{AskedQuestion, LogFolder, LogWriter, Mirror, ReadEntry};
