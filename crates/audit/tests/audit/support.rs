@@ -14,8 +14,8 @@ use almoner_federation::note::KeyName;
 use almoner_federation::tiles::{TileKind, TilePath, WIDTH, encode_bundle};
 use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho, QueryId, Role, SigningKey};
 use almoner_ledger::{
-    About, Accounts, Approval, Asked, Books, Entry, Limits, NodeLedger, Policy, Position, Registry,
-    RegistryEntry, RegistryStep, Reservation, Step, TerritoryLimit, Touched,
+    About, Accounts, Approval, Asked, Books, Entry, Limits, LoadEntry, NodeLedger, Policy, Position,
+    Registry, RegistryEntry, RegistryStep, Reservation, Step, TerritoryLimit, Touched,
 };
 use almoner_query::{Plan, Spec, plan};
 use almoner_secure_sum::{
@@ -377,6 +377,13 @@ impl World {
                     own.real = Some(NodeLedger::begin(&path, &[9; 32], signed, self.now).expect("begins"));
                 }
                 (None, None) => {}
+            }
+            if !second {
+                let snapshot = Digest::of(b"snapshot");
+                own.append(&Entry::Load(LoadEntry { at_s: self.now, snapshot }));
+                if let Some(real) = &own.real {
+                    real.load(snapshot, self.now).expect("the first data");
+                }
             }
         }
         self.now += 100;

@@ -83,7 +83,7 @@ fn every_change(folder: &str, log: &str, at: usize) {
 
 #[test]
 fn a_ledger_in_which_anything_was_changed_is_found() {
-    every_change("nodes/south", "south", 5);
+    every_change("nodes/south", "south", 6);
 }
 
 #[test]
@@ -96,16 +96,16 @@ fn yesterdays_ledger_is_found_by_what_was_shown_of_the_later_one() {
     let mut wrong = Vec::new();
     // Before any new charge.
     let mut world = federation(4, None, None);
-    world.nodes[LIAR].log.entries.truncate(8);
-    wrong.extend(missed(&world.audit(), "restored", Code::Rollback, "south", Some(8)));
+    world.nodes[LIAR].log.entries.truncate(9);
+    wrong.extend(missed(&world.audit(), "restored", Code::Rollback, "south", Some(9)));
     // After new ones: entries that nobody was shown, as many as before and fewer.
-    for entries in [10, 15] {
+    for entries in [11, 16] {
         let mut world = federation(4, None, None);
         let other = federation(4, Some(crate::support::Lie::Price), None);
-        world.nodes[LIAR].log.entries.truncate(4);
-        let fresh = other.nodes[LIAR].log.entries[4..entries].to_vec();
+        world.nodes[LIAR].log.entries.truncate(5);
+        let fresh = other.nodes[LIAR].log.entries[5..entries].to_vec();
         world.nodes[LIAR].log.entries.extend(fresh);
-        wrong.extend(missed(&world.audit(), "restored and used", Code::Fork, "south", Some(3)));
+        wrong.extend(missed(&world.audit(), "restored and used", Code::Fork, "south", Some(4)));
     }
     // Only what this auditor saw remembers the last entries, and only what a witness does.
     for witness in [false, true] {
