@@ -105,3 +105,31 @@ fn what_the_officer_did_not_sign_for_this_ledger_reserves_nothing() {
         assert_eq!(ledger.position().expect("reads"), before, "{what}");
     }
 }
+
+/// The first approval's attempt is charged while the second's is under way.
+#[test]
+fn a_charge_uses_the_approval_it_was_reserved_with_and_no_later_one() {
+    let (_folder, us, ledger) = ledger();
+    let (first, second) = (decided(NOW, NOW + 1_000), decided(NOW + 1, NOW + 1_000));
+    reserve(&us, &ledger, 1, first.clone().sign(&officer()), NOW).expect("approved");
+    reserve(&us, &ledger, 2, second.clone().sign(&officer()), NOW).expect("approved anew");
+    us.charge(&ledger, 1, 0).expect("charges");
+    ledger.abort(query(2), 0, NOW).expect("aborts");
+    let of = |approval: &Approval| ledger.approval_use(approval).expect("reads");
+    assert_eq!((of(&first), of(&second)), (ApprovalUse::Spent, ApprovalUse::Free));
+    reserve(&us, &ledger, 3, second.sign(&officer()), NOW).expect("given back");
+}
+
+#[test]
+fn what_an_officer_approved_and_nobody_used_ends_with_her() {
+    let (_folder, us, ledger) = ledger();
+    let approval = decided(NOW, NOW + 1_000).sign(&officer());
+    reserve(&us, &ledger, 1, approval.clone(), NOW).expect("approved");
+    ledger.abort(query(1), 0, NOW).expect("aborts");
+    let mut successor = policy(100, &[("tax", 100)]);
+    successor.officer = SigningKey::from_seed(&[79; 32]).expect("a seed of 32 bytes").verifying_key();
+    let after = ledger.position().expect("reads");
+    ledger.change_policy(successor.sign(after, &officer()), NOW).expect("signed by the officer in force");
+    let late = reserve(&us, &ledger, 2, approval, NOW);
+    assert!(matches!(late, Err(LedgerError::Entry(_))), "{late:?}");
+}
