@@ -177,8 +177,7 @@ impl Model {
             for (at, unit) in self.units.iter().enumerate() {
                 let left = u128::from(limit).checked_sub(losses.of(of, at))?;
                 let times = times(touch, unit);
-                // Whom a question does not touch may be left with any amount.
-                room = left.checked_div(times).map_or(room, |left| room.min(left));
+                room = room.min(left.checked_div(times).unwrap_or(room));
             }
             Some(())
         };
