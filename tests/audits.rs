@@ -251,6 +251,17 @@ fn an_audit_over_the_network_fetches_verifies_and_cosigns() {
     let compared = almoner(&["audit", "--offline", "--dir", &dir, "--compare", &federation.at("exported")]);
     assert_eq!(compared.status.code(), Some(0), "{}", String::from_utf8_lossy(&compared.stdout));
 
+    // The dossier of it.
+    let (page, json) = (federation.at("dossier.html"), federation.at("dossier.json"));
+    run(&["audit", "dossier", "--offline", "--dir", &dir, "--out", &page, "--json", &json]);
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(
+        page.contains("id=\"guarantee\"") && page.contains("WHERE (area = &#39;hill&#39;)")
+            || page.contains("hill")
+    );
+    let dossier: Value = serde_json::from_slice(&std::fs::read(json).expect("a file")).expect("JSON");
+    assert!(dossier.is_object());
+
     // An agency that does not answer is said, and is no finding; a planner may not audit.
     federation.kill_node("south");
     let (code, report) = audit();

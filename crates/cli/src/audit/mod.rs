@@ -1,6 +1,7 @@
 //! `almoner audit`: what was asked, what it cost, and that no budget was passed, without trusting anyone's word.
 
 mod countersign;
+mod dossier;
 mod fetch;
 mod watch;
 
@@ -61,6 +62,8 @@ struct Place {
 enum AuditSubcommand {
     /// Audit again and again, cosign what is sound, and report each new finding once.
     Watch(watch::WatchCommand),
+    /// Audit a folder, and write what it shows as one page for everybody, and as JSON.
+    Dossier(dossier::DossierCommand),
     /// Sign a change of an agency's policy beside its data officer.
     Countersign(countersign::CountersignCommand),
 }
@@ -78,6 +81,7 @@ impl AuditCommand {
     pub(crate) async fn run(self) -> Result<ExitCode, CliError> {
         match self.command {
             Some(AuditSubcommand::Watch(command)) => command.run().await,
+            Some(AuditSubcommand::Dossier(command)) => command.run().await,
             Some(AuditSubcommand::Countersign(command)) => command.run().map(|()| ExitCode::SUCCESS),
             None => self.check.run().await,
         }
