@@ -36,6 +36,7 @@ fn generate(mirror: &Mirror, rounds: u64, with_questions: bool) {
             period: manifest.policy.period,
             territory: TerritoryLimit::of(&manifest),
         },
+        release: almoner_ledger::ReleaseLimits::default(),
         rules: String::new(),
         officer: agency.officer_key,
         auditors: manifest.auditors.iter().map(|auditor| auditor.signing_key).collect(),

@@ -64,6 +64,8 @@ codes! {
     Sum = "sum";
     /// A participant's masked vector is not uniform, so that it was not masked.
     Uniform = "not-uniform";
+    /// A release does not meet what a participant's policy asks of every release.
+    Rules = "rules";
     /// A node released although its own rules or its officer had not approved the question.
     Approval = "approval";
 }

@@ -30,8 +30,8 @@ mod store;
 pub use accounts::Accounts;
 pub use books::{About, Account, ApprovalUse, Books, Budget, Round, RoundPhase};
 pub use entry::{
-    Approval, ApprovalEntry, Entry, Limits, LoadEntry, Policy, PolicyEntry, RoundEntry, SignedApproval,
-    SignedPolicy, Step, TerritoryLimit, Touched,
+    Approval, ApprovalEntry, Entry, Limits, LoadEntry, Policy, PolicyEntry, ReleaseLimits, RoundEntry,
+    SignedApproval, SignedPolicy, Step, TerritoryLimit, Touched,
 };
 pub use error::{BookFault, LedgerError, Refusal, Scope};
 pub use node::NodeLedger;

@@ -2,7 +2,7 @@
 //! for the data officer to sign.
 
 use almoner_federation::Role;
-use almoner_ledger::{Limits, Policy, TerritoryLimit};
+use almoner_ledger::{Limits, Policy, ReleaseLimits, TerritoryLimit};
 
 use crate::NodeConfig;
 
@@ -24,6 +24,12 @@ pub fn policy_of(config: &NodeConfig) -> Policy {
             planners: planners.collect(),
             period: manifest.policy.period,
             territory: TerritoryLimit::of(manifest),
+        },
+        release: ReleaseLimits {
+            query: config.limits.query_rho,
+            quorum: config.limits.quorum,
+            anchors: config.limits.anchors.clone(),
+            min_anchors: config.limits.min_anchors,
         },
         rules: config.rules.canonical(),
         officer: agency.officer_key,

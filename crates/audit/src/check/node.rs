@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::Arc;
 
 use almoner_federation::checkpoint::Checkpoint;
-use almoner_federation::{Digest, Manifest, Name, PicoRho, QueryId};
-use almoner_ledger::{Books, Entry, PolicyEntry, RoundEntry, RoundPhase, Step, Touched};
+use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho, QueryId};
+use almoner_ledger::{Books, Entry, PolicyEntry, ReleaseLimits, RoundEntry, RoundPhase, Step, Touched};
 
 use super::log::{self, Shown};
 use super::policy;
@@ -30,6 +31,8 @@ pub(crate) struct Use {
     pub(crate) ready: (u64, Digest),
     pub(crate) receipt: (u64, Digest),
     pub(crate) note: Option<(u64, Digest)>,
+    /// Who took part.
+    pub(crate) participants: Arc<[NodeId]>,
     /// The data that READY says it answered from.
     pub(crate) snapshot: Digest,
 }
@@ -73,6 +76,7 @@ pub(crate) fn check_node(
         against,
         found: Vec::new(),
         faulty: false,
+        asked: BTreeMap::new(),
         in_force: None,
         checked: NodeChecked {
             books: Books::new(),
@@ -131,6 +135,8 @@ struct Reading<'a> {
     /// The manifest of the last policy, whether or not that fits.
     in_force: Option<Digest>,
     checked: NodeChecked,
+    /// What was asked of releases from each policy's entry on.
+    asked: BTreeMap<u64, ReleaseLimits>,
 }
 
 impl<'a> Reading<'a> {
@@ -158,6 +164,7 @@ impl<'a> Reading<'a> {
                 }
             }
         }
+        self.asked.insert(number, policy.release.clone());
         self.checked.policies.push(entry.clone());
     }
 
@@ -248,7 +255,7 @@ impl<'a> Reading<'a> {
 
     /// Every release in which the agency took part has its charge, where the receipt says.
     fn releases(&mut self) {
-        let mut found = Vec::new();
+        let (mut found, mut first, mut broken) = (Vec::new(), None, 0u64);
         for used in self.against.uses {
             let here = |code, text: String| Finding::new(code, self.log(), text).about(used.spec_hash);
             let round = self.checked.books.round(used.query, used.attempt);
@@ -284,6 +291,10 @@ impl<'a> Reading<'a> {
                 );
                 found.push(here(Code::Order, text).at(charged_by));
             }
+            if let Some(fault) = self.release_fault(round.reserved_by, round.cost, &used.participants) {
+                broken += 1;
+                first.get_or_insert_with(|| here(Code::Rules, fault).at(charged_by));
+            }
             if round.snapshot != Some(used.snapshot) {
                 let text = format!(
                     "READY in release {} of the registry names other data than the last LOAD before this entry",
@@ -300,7 +311,28 @@ impl<'a> Reading<'a> {
                 found.push(here(Code::Order, text).at(round.reserved_by));
             }
         }
+        // A rule that one release breaks most others break, too.
+        if let Some(Finding { text, .. }) = first.as_mut().filter(|_| broken > 1) {
+            *text += &format!("; {} more releases do not meet its policy", broken - 1);
+        }
+        found.extend(first);
         self.found.extend(found);
+    }
+
+    /// What a release lacks that the agency's policy, as it was at the reservation, asks of every release.
+    fn release_fault(&self, reserved_by: u64, cost: PicoRho, participants: &[NodeId]) -> Option<String> {
+        let asked = &self.asked.range(..=reserved_by).next_back()?.1;
+        let anchors = participants.iter().filter(|node| asked.anchors.contains(node)).count() as u32;
+        let count = participants.len() as u32;
+        if count < asked.quorum {
+            Some(format!("{count} took part, and the agency's own quorum is {}", asked.quorum))
+        } else if anchors < asked.min_anchors {
+            Some(format!("{anchors} of its anchors took part, {} must", asked.min_anchors))
+        } else if cost > asked.query && asked.query > PicoRho::ZERO {
+            Some(format!("it cost {cost} rho, and the agency allows {} for one question", asked.query))
+        } else {
+            None
+        }
     }
 
     fn lost(&mut self) {

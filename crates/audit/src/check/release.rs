@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use almoner_api::v1;
 use almoner_federation::checkpoint::UnverifiedCheckpoint;
@@ -85,6 +85,7 @@ pub(crate) fn check_releases(
     }
     found.sort_by_key(|finding: &Finding| finding.entry);
     releases.released.sort_by_key(|release| release.number);
+    releases.uses.values_mut().for_each(|uses| uses.sort_by_key(|used| used.number));
     let mut bare = Vec::new();
     for (agency, uniform) in releases.uniform.iter().filter(|(_, uniform)| !uniform.holds()) {
         let text = format!(
@@ -175,6 +176,7 @@ fn one(
     });
     // A manifest to come may give an agency another number.
     let name_of = |node: NodeId| manifest.agency(node).expect("a verified participant").name.clone();
+    let participants: Arc<[NodeId]> = verified.participants.as_slice().into();
     let uses = verified.participants.iter().zip(&verified.readies).zip(&verified.receipts).zip(notes);
     let uses = uses
         .map(|(((node, ready), receipt), note)| {
@@ -187,6 +189,7 @@ fn one(
                 ready: (ready.ledger_size, ready.ledger_root),
                 receipt: (receipt.ledger_size, receipt.ledger_root),
                 note,
+                participants: participants.clone(),
                 snapshot: ready.snapshot,
             };
             (name_of(*node), here)

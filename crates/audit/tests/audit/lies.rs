@@ -14,7 +14,7 @@ enum At {
     Whole,
 }
 
-const LIES: [(Lie, Code, &str, At); 30] = [
+const LIES: [(Lie, Code, &str, At); 33] = [
     (Lie::Price, Code::Price, "south", At::Reserve),
     (Lie::Territories, Code::Territories, "south", At::Reserve),
     (Lie::OtherContext, Code::TwoContexts, "south", At::Charge),
@@ -34,6 +34,9 @@ const LIES: [(Lie, Code, &str, At); 30] = [
     (Lie::PolicyTotal, Code::Policy, "south", At::Entry(0)),
     (Lie::PolicyPlanner, Code::Policy, "south", At::Entry(0)),
     (Lie::PolicyStranger, Code::Policy, "south", At::Entry(0)),
+    (Lie::OwnQuorum, Code::Rules, "south", At::Entry(3)),
+    (Lie::OwnAnchors, Code::Rules, "south", At::Entry(3)),
+    (Lie::OwnPrice, Code::Rules, "south", At::Entry(3)),
     (Lie::PolicyPeriod, Code::Policy, "south", At::Entry(0)),
     (Lie::PolicyOfficer, Code::Policy, "south", At::Entry(0)),
     (Lie::PolicyAuditors, Code::Policy, "south", At::Entry(0)),

@@ -68,6 +68,12 @@ pub enum Lie {
     PolicyPlanner,
     PolicyStranger,
     PolicyPeriod,
+    /// Its officer signed that one more agency than there are must take part.
+    OwnQuorum,
+    /// Its officer signed that two strangers must take part.
+    OwnAnchors,
+    /// Its officer signed a smaller price for one question.
+    OwnPrice,
     PolicyOfficer,
     PolicyAuditors,
     /// The second policy lacks an auditor's signature, is called no grant, or is signed by a stranger.
@@ -318,6 +324,7 @@ impl World {
                 period: manifest.policy.period,
                 territory: TerritoryLimit::of(manifest),
             },
+            release: almoner_ledger::ReleaseLimits::default(),
             rules: String::new(),
             officer: agency.officer_key,
             auditors: manifest.auditors.iter().map(|auditor| auditor.signing_key).collect(),
@@ -332,6 +339,12 @@ impl World {
                 Some(Lie::PolicyStranger) => {
                     policy.limits.planners.insert(name("friend"), PicoRho::new(1));
                 }
+                Some(Lie::OwnQuorum) => policy.release.quorum = 5,
+                Some(Lie::OwnAnchors) => {
+                    policy.release.anchors = [8, 9].map(NodeId).into();
+                    policy.release.min_anchors = 1;
+                }
+                Some(Lie::OwnPrice) => policy.release.query = PicoRho::new(1),
                 Some(Lie::PolicyPeriod) => policy.limits.period = None,
                 Some(Lie::PolicyOfficer) => policy.officer = key(250).verifying_key(),
                 Some(Lie::PolicyAuditors) => policy.auditors.clear(),

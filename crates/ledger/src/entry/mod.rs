@@ -10,7 +10,7 @@ use almoner_federation::{DecodeError, Digest, Name, PicoRho, Reader};
 
 pub use approval::{Approval, ApprovalEntry, SignedApproval};
 pub use load::LoadEntry;
-pub use policy::{Limits, Policy, PolicyEntry, SignedPolicy, TerritoryLimit};
+pub use policy::{Limits, Policy, PolicyEntry, ReleaseLimits, SignedPolicy, TerritoryLimit};
 pub use round::{RoundEntry, Step, Touched};
 
 pub(crate) use policy::check_bounds;

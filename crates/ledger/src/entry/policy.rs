@@ -1,12 +1,12 @@
 //! What a node's ledger may spend, and on what: signed by the agency's data officer, and by an auditor where the
 //! federation asks for that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use almoner_federation::note::KeyName;
 use almoner_federation::{
-    DecodeError, Digest, Manifest, Name, PeriodLength, PeriodLimit, PicoRho, Reader, Signature, SigningKey,
-    VerifyingKey, lp,
+    DecodeError, Digest, Manifest, Name, NodeId, PeriodLength, PeriodLimit, PicoRho, Reader, Signature,
+    SigningKey, VerifyingKey, lp,
 };
 
 use super::{LABEL, digest, name, rho};
@@ -16,9 +16,10 @@ use crate::node_types::Position;
 pub(super) const WORD: &str = "POLICY";
 pub(super) const GRANT: &str = "GRANT";
 
-/// Most planners a policy may name, most auditors, and longest rules in bytes: together they fit an entry.
+/// Most planners a policy may name, most auditors and anchors, and longest rules in bytes: together they fit an entry.
 const MAX_PLANNERS: usize = 500;
 const MAX_AUDITORS: usize = 64;
+const MAX_ANCHORS: usize = 1_000;
 const MAX_ORIGIN_BYTES: usize = 200;
 const MAX_RULES_BYTES: usize = 16 << 10;
 
@@ -51,6 +52,19 @@ pub struct TerritoryLimit {
     pub rho: PicoRho,
 }
 
+/// What an agency asks of every release.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReleaseLimits {
+    /// Most that one question may cost.
+    pub query: PicoRho,
+    /// Fewest participants.
+    pub quorum: u32,
+    /// Agencies whose keys it verified itself.
+    pub anchors: BTreeSet<NodeId>,
+    /// Fewest anchors among the participants.
+    pub min_anchors: u32,
+}
+
 /// Under which constitution, limits and rules the ledger is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -60,6 +74,8 @@ pub struct Policy {
     pub manifest_hash: Digest,
     /// The limits in force.
     pub limits: Limits,
+    /// Which releases it takes part in.
+    pub release: ReleaseLimits,
     /// The agency's own rules, in their canonical text.
     pub rules: String,
     /// Who signs the next policy, and approvals under this one.
@@ -98,6 +114,7 @@ pub struct PolicyEntry {
 pub(crate) fn check_bounds(policy: &Policy) -> Result<(), Refusal> {
     let territories = policy.limits.territory.as_ref();
     let bounds = [
+        (policy.release.anchors.len() <= MAX_ANCHORS, "the number of anchors (at most 1,000)"),
         (policy.limits.planners.len() <= MAX_PLANNERS, "the number of planners (at most 500)"),
         (policy.auditors.len() <= MAX_AUDITORS, "the number of auditors (at most 64)"),
         (policy.rules.len() <= MAX_RULES_BYTES, "the length of the rules (at most 16 KiB)"),
@@ -159,7 +176,7 @@ impl Limits {
 
 impl Policy {
     /// `LP("almoner/1/policy", origin, manifest_hash, total, planners, months and rho of a period or nothing,
-    /// territories or nothing, rules, officer, auditors)`; planners are `LP((name, limit)*)` in ascending order,
+    /// territories or nothing, release, rules, officer, auditors)`; planners are `LP((name, limit)*)` in ascending order,
     /// territories `partition || count || placements || rho`, auditors their keys one after another.
     pub fn encode(&self) -> Vec<u8> {
         let limits = &self.limits;
@@ -186,6 +203,7 @@ impl Policy {
             &lp(&planners),
             &period,
             &territory,
+            &self.release.encode(),
             self.rules.as_bytes(),
             self.officer.as_bytes(),
             &auditors,
@@ -204,6 +222,7 @@ impl Policy {
                 period: period(reader.bytes()?)?,
                 territory: territory(reader.bytes()?)?,
             },
+            release: ReleaseLimits::decode(reader.bytes()?)?,
             rules: reader.text()?.to_owned(),
             officer: VerifyingKey::new(reader.array()?),
             auditors: auditors(reader.bytes()?)?,
@@ -222,6 +241,33 @@ impl Policy {
     /// Signs it as the officer, to follow `after`.
     pub fn sign(self, after: Position, officer: &SigningKey) -> SignedPolicy {
         SignedPolicy { officer: officer.sign(&self.statement(after)), policy: self, auditor: None }
+    }
+}
+
+impl ReleaseLimits {
+    /// `query u64 || quorum u32 || min_anchors u32 || anchors u32*`, the anchors ascending.
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.query.get().to_be_bytes().to_vec();
+        bytes.extend([self.quorum, self.min_anchors].map(u32::to_be_bytes).as_flattened());
+        bytes.extend(self.anchors.iter().flat_map(|node| node.0.to_be_bytes()));
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wrong = DecodeError::Malformed("not the limits of a release");
+        let (query, rest) = bytes.split_first_chunk::<8>().ok_or(wrong)?;
+        let (numbers, rest) = rest.as_chunks::<4>();
+        let numbers: Vec<u32> = numbers.iter().map(|number| u32::from_be_bytes(*number)).collect();
+        let ([quorum, min_anchors, anchors @ ..], []) = (numbers.as_slice(), rest) else { return Err(wrong) };
+        if !anchors.is_sorted_by(|a, b| a < b) {
+            return Err(wrong);
+        }
+        Ok(ReleaseLimits {
+            query: PicoRho::new(u64::from_be_bytes(*query)),
+            quorum: *quorum,
+            min_anchors: *min_anchors,
+            anchors: anchors.iter().copied().map(NodeId).collect(),
+        })
     }
 }
 

@@ -1,11 +1,11 @@
 //! One entry, one encoding; and the books refuse every history that no honest node writes.
 
 use almoner_federation::{
-    Digest, Name, PeriodLength, PeriodLimit, PicoRho, QueryId, Signature, VerifyingKey,
+    Digest, Name, NodeId, PeriodLength, PeriodLimit, PicoRho, QueryId, Signature, VerifyingKey,
 };
 use almoner_ledger::{
-    ApprovalEntry, BookFault, Books, Entry, Limits, Policy, PolicyEntry, Position, Refusal, RoundEntry,
-    SignedPolicy, Step, TerritoryLimit, Touched,
+    ApprovalEntry, BookFault, Books, Entry, Limits, Policy, PolicyEntry, Position, Refusal, ReleaseLimits,
+    RoundEntry, SignedPolicy, Step, TerritoryLimit, Touched,
 };
 use proptest::prelude::*;
 
@@ -36,11 +36,25 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         prop::option::of(territory),
     )
         .prop_map(|(total, planners, period, territory)| Limits { total, planners, period, territory });
-    ("[a-z.]{1,60}", any::<[u8; 32]>(), limits, "\\PC{0,99}", key(), prop::collection::vec(key(), 0..4))
-        .prop_map(|(origin, manifest, limits, rules, officer, auditors)| Policy {
+    (
+        "[a-z.]{1,60}",
+        any::<[u8; 32]>(),
+        limits,
+        "\\PC{0,99}",
+        key(),
+        prop::collection::vec(key(), 0..4),
+        prop::collection::btree_set(any::<u32>(), 0..5),
+    )
+        .prop_map(|(origin, manifest, limits, rules, officer, auditors, anchors)| Policy {
             origin: origin.parse().expect("a key's name"),
             manifest_hash: Digest(manifest),
             limits,
+            release: ReleaseLimits {
+                query: PicoRho::new(anchors.len() as u64),
+                quorum: 3,
+                min_anchors: anchors.len() as u32,
+                anchors: anchors.into_iter().map(NodeId).collect(),
+            },
             rules,
             officer,
             auditors,

@@ -44,6 +44,7 @@ pub fn policy(total: u64, planners: &[(&str, u64)]) -> Policy {
         origin: ORIGIN.parse().expect("a key's name"),
         manifest_hash: manifest_hash(),
         limits: Limits { total: PicoRho::new(total), planners, period: None, territory: None },
+        release: almoner_ledger::ReleaseLimits::default(),
         rules: String::new(),
         officer: officer().verifying_key(),
         auditors: Vec::new(),

@@ -47,6 +47,7 @@ fn books(placements: u32) -> Books {
                 rho: far,
             }),
         },
+        release: almoner_ledger::ReleaseLimits::default(),
         rules: String::new(),
         officer: officer.verifying_key(),
         auditors: Vec::new(),
