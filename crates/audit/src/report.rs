@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use almoner_federation::{Digest, Name, PicoRho};
+use almoner_federation::{Digest, Name};
 use serde::Serialize;
 
 use crate::finding::Finding;
@@ -126,10 +126,6 @@ impl Report {
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
     }
-}
-
-pub(crate) fn shown(rho: PicoRho) -> f64 {
-    rho.as_f64()
 }
 
 impl fmt::Display for Report {

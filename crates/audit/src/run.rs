@@ -14,7 +14,7 @@ use crate::check::{
 };
 use crate::finding::{Code, Finding};
 use crate::mirror::Mirror;
-use crate::report::{LogLine, NodeLine, PlannerLine, PolicyLine, ReleaseLine, Report, shown};
+use crate::report::{LogLine, NodeLine, PlannerLine, PolicyLine, ReleaseLine, Report};
 
 /// What no audit can show, whatever it is given.
 const NOBODY_CAN: [&str; 3] = [
@@ -224,9 +224,8 @@ impl<'a> Run<'a> {
         self.seen(&signer, &format!("nodes/{name}"), &mut all)?;
         for witness in self.agencies() {
             for mirror in std::iter::once(self.mirror).chain(self.others) {
-                let remembered = mirror.remembered(&witness)?;
-                let note = remembered.iter().find(|(of, _)| of == name.as_str());
-                if let Some(signed) = note.and_then(|(_, note)| signer.verify(note)) {
+                let note = mirror.remembered(&witness, name)?;
+                if let Some(signed) = note.and_then(|note| signer.verify(&note)) {
                     let checkpoint = signed.checkpoint();
                     all.add(checkpoint.size, checkpoint.root, || format!("what {witness} remembers"));
                 }
@@ -303,8 +302,8 @@ impl<'a> Run<'a> {
                     planner: release.spec.planner,
                     purpose: release.spec.purpose,
                     sql: release.spec.sql,
-                    price_rho: shown(release.plan.price),
-                    alone_rho: shown(release.plan.alone),
+                    price_rho: release.plan.price.as_f64(),
+                    alone_rho: release.plan.alone.as_f64(),
                     sketched: release.plan.sketched,
                     participants: release.participants,
                     attempt: release.attempt,
@@ -324,8 +323,8 @@ fn node_line(log: LogLine, agency: Name, checked: NodeChecked) -> NodeLine {
         .charged_planners()
         .map(|(planner, charged)| PlannerLine {
             planner: planner.clone(),
-            limit_rho: shown(limit_of(planner).unwrap_or_default()),
-            charged_rho: shown(charged),
+            limit_rho: limit_of(planner).unwrap_or_default().as_f64(),
+            charged_rho: charged.as_f64(),
         })
         .collect();
     let silent = limits.iter().flat_map(|limits| &limits.planners);
@@ -333,7 +332,7 @@ fn node_line(log: LogLine, agency: Name, checked: NodeChecked) -> NodeLine {
         if planners.iter().all(|line| line.planner != *planner) {
             planners.push(PlannerLine {
                 planner: planner.clone(),
-                limit_rho: shown(*limit),
+                limit_rho: limit.as_f64(),
                 charged_rho: 0.0,
             });
         }
@@ -341,9 +340,9 @@ fn node_line(log: LogLine, agency: Name, checked: NodeChecked) -> NodeLine {
     NodeLine {
         agency,
         log,
-        limit_rho: shown(limits.map_or_else(Default::default, |limits| limits.total)),
-        charged_rho: shown(checked.books.charged_total()),
-        spent_rho: shown(checked.charged_rho),
+        limit_rho: limits.map_or_else(Default::default, |limits| limits.total).as_f64(),
+        charged_rho: checked.books.charged_total().as_f64(),
+        spent_rho: checked.charged_rho.as_f64(),
         charges: checked.charges,
         lost: checked.lost,
         planners,
@@ -355,10 +354,10 @@ fn node_line(log: LogLine, agency: Name, checked: NodeChecked) -> NodeLine {
                 grant: entry.grant,
                 countersigned: entry.signed.auditor.is_some(),
                 manifest: entry.signed.policy.manifest_hash,
-                total_rho: shown(entry.signed.policy.limits.total),
+                total_rho: entry.signed.policy.limits.total.as_f64(),
                 rules: entry.signed.policy.rules.clone(),
             })
             .collect(),
-        spent_over_time: checked.spent.into_iter().map(|(at_s, rho)| (at_s, shown(rho))).collect(),
+        spent_over_time: checked.spent.into_iter().map(|(at_s, rho)| (at_s, rho.as_f64())).collect(),
     }
 }

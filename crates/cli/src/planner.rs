@@ -54,14 +54,7 @@ impl PlannerFiles {
 impl Planner {
     /// The key that signs this planner's questions.
     pub(crate) fn signing_key(&self) -> Result<SigningKey, CliError> {
-        let path = self.keys.join("signing.key");
-        let wrong = || CliError::Usage {
-            message: format!("{} holds no signing key", path.display()),
-            remedy: "make one with `almoner keys planner`",
-        };
-        let mut seed = [0; 32];
-        hex::decode_to_slice(read_text(&path)?.trim(), &mut seed).map_err(|_| wrong())?;
-        SigningKey::from_seed(&seed).map_err(|_| wrong())
+        signing_key(&self.keys, "make one with `almoner keys planner`")
     }
 
     /// A connection to the manifest's coordinator, made at first use.
@@ -89,4 +82,13 @@ impl Planner {
 /// A whole text file.
 pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|source| CliError::Read { path: path.to_owned(), source })
+}
+
+/// The signing key in a key folder; `remedy` tells how to make one.
+pub(crate) fn signing_key(keys: &Path, remedy: &'static str) -> Result<SigningKey, CliError> {
+    let path = keys.join("signing.key");
+    let wrong = || CliError::Usage { message: format!("{} holds no signing key", path.display()), remedy };
+    let mut seed = [0; 32];
+    hex::decode_to_slice(read_text(&path)?.trim(), &mut seed).map_err(|_| wrong())?;
+    SigningKey::from_seed(&seed).map_err(|_| wrong())
 }

@@ -139,20 +139,22 @@ impl Mirror {
         write::replace(&self.root.join("nodes").join(agency.as_str()).join("questions"), &bytes)
     }
 
-    /// The newest notes that an agency remembers of others, by the other's name.
-    pub fn remembered(&self, agency: &Name) -> io::Result<Vec<(String, String)>> {
-        let folder = self.root.join("nodes").join(agency.as_str()).join("remembered");
-        let read = |path: PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            Ok((name, std::fs::read_to_string(&path)?))
+    /// The newest note of the ledger of `of` that an agency remembers, if it does.
+    pub fn remembered(&self, agency: &Name, of: &Name) -> io::Result<Option<String>> {
+        let note = read_bounded(&self.remembered_path(agency, of))?;
+        let text = |bytes| {
+            String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
         };
-        files(&folder)?.into_iter().map(read).collect()
+        note.map(text).transpose()
+    }
+
+    fn remembered_path(&self, agency: &Name, of: &Name) -> PathBuf {
+        self.root.join("nodes").join(agency.as_str()).join("remembered").join(of.as_str())
     }
 
     /// Keeps what an agency remembers of another's ledger.
     pub fn keep_remembered(&self, agency: &Name, of: &Name, note: &str) -> io::Result<()> {
-        let folder = self.root.join("nodes").join(agency.as_str()).join("remembered");
-        write::replace(&folder.join(of.as_str()), note.as_bytes())
+        write::replace(&self.remembered_path(agency, of), note.as_bytes())
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use almoner_federation::SigningKey;
 use clap::Args;
 
 use crate::cli_error::CliError;
 use crate::ledger::Change;
+use crate::planner::signing_key;
 
 #[derive(Args)]
 pub(crate) struct CountersignCommand {
@@ -19,7 +19,7 @@ pub(crate) struct CountersignCommand {
 
 impl CountersignCommand {
     pub(crate) fn run(self) -> Result<(), CliError> {
-        let key = signing_key(&self.keys)?;
+        let key = signing_key(&self.keys, "make one with `almoner keys auditor`")?;
         let mut change = Change::read(&self.file)?;
         change.signed.countersign(change.after, &key);
         change.write(&self.file)?;
@@ -30,18 +30,4 @@ impl CountersignCommand {
         );
         Ok(())
     }
-}
-
-/// The auditor's signing key.
-pub(super) fn signing_key(keys: &std::path::Path) -> Result<SigningKey, CliError> {
-    let path = keys.join("signing.key");
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| CliError::Read { path: path.clone(), source })?;
-    let wrong = || CliError::Usage {
-        message: format!("{} holds no signing key", path.display()),
-        remedy: "make one with `almoner keys auditor`",
-    };
-    let mut seed = [0; 32];
-    hex::decode_to_slice(text.trim(), &mut seed).map_err(|_| wrong())?;
-    SigningKey::from_seed(&seed).map_err(|_| wrong())
 }

@@ -1,5 +1,6 @@
 //! Fetches ledgers, registry and releases into a folder. Nothing fetched is believed: the audit of the folder decides.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,14 +12,14 @@ use almoner_api::{MAX_MESSAGE_BYTES, TlsFiles, v1};
 use almoner_audit::{AskedQuestion, LogFolder, LogWriter, Mirror};
 use almoner_federation::checkpoint::{SignedCheckpoint, UnverifiedCheckpoint};
 use almoner_federation::note::KeyName;
-use almoner_federation::{Identity, Manifest, Name, Role, SigningKey, VerifyingKey};
+use almoner_federation::{Digest, Identity, Manifest, Name, Role, SigningKey, VerifyingKey};
 use almoner_ledger::{RegistryEntry, RegistryStep};
 use tokio::time::timeout;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use super::countersign::signing_key;
 use crate::cli_error::CliError;
+use crate::planner::signing_key;
 
 /// How long one call may take to begin.
 const CALL: Duration = Duration::from_secs(20);
@@ -84,7 +85,7 @@ impl Auditor {
             manifest: parsed,
             manifest_text: text,
             tls: TlsFiles::read(keys)?,
-            key: signing_key(keys)?,
+            key: signing_key(keys, "make one with `almoner keys auditor`")?,
             name: identity.key_name(),
         })
     }
@@ -192,15 +193,15 @@ impl Auditor {
         let mut log = self.remote(mirror, name).map_err(|_| Missed::Note("no TLS"))?;
         let fetched = log.fetch().await?;
         let mut questions = mirror.questions(name)?;
+        let mut known: HashSet<Digest> = questions.iter().map(|asked| Digest::of(&asked.body)).collect();
         let request = v1::GetEntriesRequest { from: fetched.0, to: fetched.1 };
         let mut stream = in_time(log.client.get_questions(request)).await?;
         while let Some(asked) = stream.message().await? {
             let Ok(signature) = asked.signature() else {
                 return Err(Missed::Note("a question without signature"));
             };
-            let asked = AskedQuestion { body: asked.body, signature };
-            if !questions.contains(&asked) {
-                questions.push(asked);
+            if known.insert(Digest::of(&asked.body)) {
+                questions.push(AskedQuestion { body: asked.body, signature });
             }
         }
         mirror.keep_questions(name, &questions)?;
