@@ -12,7 +12,7 @@
 //! without regard to case; those that the manifest does not name are never loaded.
 //!
 //! * A field that is empty, or holds no value of its declared type, is NULL and counted in the
-//!   [`LoadReport`]: NaN, an infinity, an integer beyond 64 bits, a day that no calendar has. `34.0` is
+//!   [`LoadReport`]: NaN, a number beyond 2^100, an integer beyond 64 bits, a day that no calendar has. `34.0` is
 //!   the integer 34. Text is exact. `true`, `t`, `yes`, `1` and their opposites are booleans; dates are
 //!   `YYYY-MM-DD`.
 //! * Parquet columns are read as the declared type from any type that can safely mean it, with the same

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use almoner_federation::{Digest, Manifest, Name};
-use almoner_query::{Dialect, Plan, Shape, SourceQuery, Units};
+use almoner_query::{Plan, Shape, SourceQuery, Units};
 use datafusion::arrow::array::RecordBatch;
 use datafusion::common::TableReference;
 use datafusion::common::config::{ConfigNonZeroUsize, Dialect as SqlDialect};
@@ -127,7 +127,7 @@ impl Source {
 
     /// The plan's statements over tables that this agency holds.
     fn held<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p SourceQuery> {
-        plan.sources(Dialect::DataFusion).iter().filter(|query| self.tables.contains(&query.table))
+        plan.sources().iter().filter(|query| self.tables.contains(&query.table))
     }
 }
 

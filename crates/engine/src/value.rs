@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use almoner_federation::{parse_date, show_date};
+use almoner_query::MAGNITUDE_BITS;
 
 /// A field as its file holds it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -67,8 +68,9 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A finite number; infinities and NaN are none. Negative zero becomes zero, because engines
-    /// disagree on whether the two are equal.
+    /// A number of a magnitude up to 2^100; infinities and NaN are none, and what is below 2^-100 is zero, so that
+    /// no engine overflows or underflows. Negative zero becomes zero, because engines disagree on whether the two
+    /// are equal.
     pub(crate) fn number(self) -> Option<f64> {
         let value = match self {
             Value::Text(text) => text.trim().parse::<f64>().ok()?,
@@ -76,7 +78,11 @@ impl<'a> Value<'a> {
             Value::Number(value) => value,
             Value::Missing | Value::Boolean(_) | Value::Day(_) => return None,
         };
-        value.is_finite().then_some(value + 0.0)
+        let largest = 2f64.powi(MAGNITUDE_BITS);
+        if value.abs() < largest.recip() {
+            return Some(0.0);
+        }
+        (value.abs() <= largest).then_some(value)
     }
 
     /// `true`, `t`, `yes`, `y`, `1` or `false`, `f`, `no`, `n`, `0`, in any case; also `1.0` and `0.0`, as exports write
@@ -181,13 +187,21 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_finite_and_have_one_zero() {
+    fn numbers_are_within_magnitudes_and_have_one_zero() {
         assert_eq!(Value::Text("1e3").number(), Some(1000.0));
         assert_eq!(Value::Text("-0.5").number(), Some(-0.5));
         for zero in [Value::Text("-0"), Value::Text("-0.0"), Value::Number(-0.0), Value::Integer(0)] {
             assert_eq!(zero.number().map(f64::to_bits), Some(0), "{zero:?}");
         }
-        for bad in ["NaN", "nan", "inf", "-Infinity", "1e999", "1,5", "", "x"] {
+        for tiny in [Value::Text("1e-31"), Value::Text("-1e-999"), Value::Number(5e-324)] {
+            assert_eq!(tiny.number().map(f64::to_bits), Some(0), "{tiny:?}");
+        }
+        let edge = 2f64.powi(100);
+        for edge in [edge, -edge, edge.recip(), -edge.recip()] {
+            assert_eq!(Value::Number(edge).number(), Some(edge));
+        }
+        assert_eq!(Value::Number(edge * (1.0 + f64::EPSILON)).number(), None);
+        for bad in ["NaN", "nan", "inf", "-Infinity", "1e999", "2e30", "1,5", "", "x"] {
             assert_eq!(Value::Text(bad).number(), None, "{bad:?}");
         }
         assert_eq!(Value::Number(f64::NAN).number(), None);

@@ -83,20 +83,16 @@ impl Plan {
         }
         for source in &draft.sources {
             match &source.shape {
-                Shape::Sums { .. } => writeln!(out, "source for DataFusion:\n{}", source.sql)?,
+                Shape::Sums { .. } => writeln!(out, "source:\n{}", source.sql)?,
                 Shape::Units(Units::Counted { coordinate }) => {
-                    writeln!(
-                        out,
-                        "source for DataFusion, different units for c{coordinate}:\n{}",
-                        source.sql
-                    )?;
+                    writeln!(out, "source, different units for c{coordinate}:\n{}", source.sql)?;
                 }
                 Shape::Units(Units::Sketched { sketches }) => {
-                    writeln!(out, "source for DataFusion, units of sketches {sketches:?}:\n{}", source.sql)?;
+                    writeln!(out, "source, units of sketches {sketches:?}:\n{}", source.sql)?;
                 }
                 Shape::Histogram { first, bins } => writeln!(
                     out,
-                    "source for DataFusion, histogram of {bins} bins for c{first} to c{}:\n{}",
+                    "source, histogram of {bins} bins for c{first} to c{}:\n{}",
                     first + bins - 1,
                     source.sql
                 )?,

@@ -15,7 +15,7 @@ use crate::error::Position;
 use crate::expr::{At, Comparison, Expr, Operator, Part, Type};
 use crate::near::{echo, near};
 use crate::places::{START, of_expr, start};
-use crate::refuse;
+use crate::{reach, refuse};
 
 pub(crate) use aggregates::{AGGREGATES, as_aggregate};
 
@@ -329,9 +329,11 @@ impl Lowering<'_> {
         use BinaryOperator as B;
         let arithmetic = |operator| {
             let (left, right) = (self.number(left, depth)?, self.number(right, depth)?);
-            let at = At(of_expr(tree));
+            let at = of_expr(tree);
             let (left, right) = (Box::new(left), Box::new(right));
-            typed(Expr::Arithmetic { operator, left, right, at }, Type::Number)
+            let result = Expr::Arithmetic { operator, left, right, at: At(at) };
+            reach::check(&result, self.table, at)?;
+            typed(result, Type::Number)
         };
         let compare = |comparison: Comparison| {
             let (parts, _) = self.same_type(&[left, right], depth, comparison.orders())?;

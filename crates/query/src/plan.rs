@@ -14,7 +14,7 @@ use crate::noise::{Block, Facts, SketchBlock, blocks, sketch_blocks};
 use crate::parse::parse;
 use crate::question::{Order, OutputValue, Question, Understood, understand};
 use crate::sets;
-use crate::source::{Dialect, SourceQuery, Units, sources, units};
+use crate::source::{SourceQuery, Units, sources, units};
 use crate::territory::Touched;
 use crate::uses::Uses;
 
@@ -108,7 +108,7 @@ fn rows(manifest: &Manifest, question: Question<'_>) -> Result<Draft, QueryError
     } else {
         let layout = layout(&question, facts.most_steps())?;
         let measures = layout.measures.iter().map(|measure| canonical::measure(measure, table)).collect();
-        let sources = sources(&question, &layout, Dialect::DataFusion);
+        let sources = sources(&question, &layout);
         (layout, measures, sources)
     };
     let cells = cells(&question, layout.width)?;
@@ -274,10 +274,8 @@ impl Plan {
 
     /// The bounded aggregates over the manifest's table, whose rows are already bounded per unit, in the order
     /// in which they are to be run; what they leave out is zero.
-    pub fn sources(&self, dialect: Dialect) -> &[SourceQuery] {
-        match dialect {
-            Dialect::DataFusion => &self.draft.sources,
-        }
+    pub fn sources(&self) -> &[SourceQuery] {
+        &self.draft.sources
     }
 
     /// From the cells that the sources gave to those that are released: histograms become the weighted sums of

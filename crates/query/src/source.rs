@@ -1,12 +1,19 @@
 //! The bounded aggregate as SQL for the engine that holds the data: rows to integer cells.
 //!
-//! The text depends on the plan alone, and nothing in a row can make it fail: all arithmetic is in
-//! doubles (which have no overflow or division error), casts are `TRY_CAST`, every case of NULL, NaN and
-//! infinity is defined, and sums of 64-bit integers wrap as the ring does.
+//! The text depends on the plan alone, is the same for every engine (DataFusion, PostgreSQL and what speaks the SQL of
+//! either), and has the same integer result on all of them. So it is made of what engines agree on: comparisons, CASE,
+//! arithmetic of doubles, `floor`, LEAST and GREATEST that leave NULL out, and sums of 64-bit integers. Only such sums
+//! differ, in what a total beyond 64 bits becomes; the engine makes it the total modulo 2^64, as the ring does.
+//!
+//! Nothing in a row can make the statement fail. [`reach`](crate::reach) shows that no value overflows, underflows or
+//! becomes NaN, a division by 0 gives NULL, and doubles are clamped before they become integers.
+//!
+//! What the table must be: its numbers are finite, 0 or of a magnitude in `2^-100..=2^100`, with one zero; its dates
+//! lie in the years 1 to 9999; its texts compare by their bytes.
 //!
 //! What an expression sees:
-//! * conditions (WHERE, FILTER, CASE WHEN) and group keys see values as they are stored, NaN being NULL
-//!   and a division by zero giving NULL; they decide which rows count, never by how much;
+//! * conditions (WHERE, FILTER, CASE WHEN) and group keys see values as they are stored; they decide which rows
+//!   count, never by how much;
 //! * measured numbers see columns clamped to their declared ranges, on which the interval rests. Whatever
 //!   rounding in doubles does, the integer that is summed is clamped once more, so that the row bound
 //!   of the plan holds for every row that can exist.
@@ -20,13 +27,6 @@ use crate::layout::{Binned, Content, Curve, Layout, Measure, Weight};
 use crate::question::Question;
 use crate::territory::Touched;
 use crate::text::{quoted, text_literal};
-
-/// An engine's SQL dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// DataFusion inside the node.
-    DataFusion,
-}
 
 /// How an expression sees its columns.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,8 +100,7 @@ pub(crate) fn units(question: &Question<'_>, filter: Option<&Expr>, into: Units)
 }
 
 /// All statements of a question.
-pub(crate) fn sources(question: &Question<'_>, layout: &Layout, dialect: Dialect) -> Vec<SourceQuery> {
-    let Dialect::DataFusion = dialect;
+pub(crate) fn sources(question: &Question<'_>, layout: &Layout) -> Vec<SourceQuery> {
     let table = question.table;
     let mut sources = Vec::new();
     let (mut values, mut terms, mut places) = (Values::default(), Vec::new(), Vec::new());
@@ -173,7 +172,7 @@ fn steps(question: &Question<'_>, values: &Values, terms: &[String]) -> String {
     let terms: Vec<String> =
         terms.iter().enumerate().map(|(i, text)| format!("{text} AS \"c{i}\"")).collect();
     format!(
-        "  SELECT {cell} AS \"cell\",\n    {terms}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"",
+        "  SELECT CAST({cell} AS BIGINT) AS \"cell\",\n    {terms}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"",
         cell = cell(question),
         terms = terms.join(",\n    "),
         columns = columns.join(",\n      "),
@@ -210,17 +209,17 @@ fn bin(column: &str, pieces: &[Piece]) -> String {
     let (mut alone, mut runs, mut rest) = (String::new(), String::new(), None);
     let mut first = 0;
     for (i, piece) in pieces.iter().enumerate() {
-        let index = |low: &Exact, rounding: &str| {
+        let index = |low: &Exact, rounding: Rounding| {
             let above = format!("({column} - {})", double(low));
-            let steps = format!("TRY_CAST({rounding}({}) AS BIGINT)", per_step(&above, &piece.step()));
-            format!("{first} + LEAST(GREATEST({steps}, 0), {})", piece.count() - 1)
+            let last = i64::from(piece.count() - 1);
+            format!("{first} + {}", clamped(&per_step(&above, &piece.step()), rounding, 0, last))
         };
         match piece {
-            Piece::Points { low, .. } if pieces.len() == 1 => rest = Some(index(low, "round")),
+            Piece::Points { low, .. } if pieces.len() == 1 => rest = Some(index(low, Rounding::Nearest)),
             Piece::Points { low, .. } => alone += &format!(" WHEN {column} = {} THEN {first}", double(low)),
-            Piece::Even { low, .. } if i + 1 == pieces.len() => rest = Some(index(low, "floor")),
+            Piece::Even { low, .. } if i + 1 == pieces.len() => rest = Some(index(low, Rounding::Down)),
             Piece::Even { low, high, .. } => {
-                runs += &format!(" WHEN {column} < {} THEN {}", double(high), index(low, "floor"));
+                runs += &format!(" WHEN {column} < {} THEN {}", double(high), index(low, Rounding::Down));
             }
         }
         first += piece.count();
@@ -267,8 +266,7 @@ impl Values {
     /// A number within its range, and the condition that there is one.
     fn number(&mut self, value: &Expr, table: &Table, guard: &mut Vec<String>) -> String {
         let column = self.column(value, table, Sight::Clamped);
-        // Neither NULL nor NaN passes.
-        let present = format!("NOT isnan({column})");
+        let present = format!("{column} IS NOT NULL");
         if !guard.contains(&present) {
             guard.push(present);
         }
@@ -315,7 +313,8 @@ fn coordinates(measure: &Measure, table: &Table, values: &mut Values) -> Vec<Str
             let value = values.number(value, table, &mut guard);
             let line = values.number(line, table, &mut guard);
             let top = signed(*steps);
-            let gap = format!("({line} - {value}) * {top}.0 / {line}");
+            // The line is above 0; rounding in its expression might lose that.
+            let gap = format!("({line} - {value}) * {top}.0 / NULLIF({line}, 0.0)");
             let curve = degree.curve();
             // A curve of one coordinate has no j.
             let j = match curve {
@@ -366,8 +365,25 @@ fn per_step(value: &str, step: &Exact) -> String {
     text
 }
 
+#[derive(Clone, Copy)]
+enum Rounding {
+    Down,
+    /// Halves go up: engines round them differently on their own.
+    Nearest,
+}
+
 fn clamped_steps(quotient: &str, low: i64, high: i64) -> String {
-    format!("LEAST(GREATEST(TRY_CAST(round({quotient}) AS BIGINT), {}), {})", whole(low), whole(high))
+    clamped(quotient, Rounding::Nearest, low, high)
+}
+
+/// The integer of `low..=high` nearest to a double, both of which doubles hold: steps are below 2^41.
+fn clamped(value: &str, rounding: Rounding, low: i64, high: i64) -> String {
+    let rounded = match rounding {
+        Rounding::Down => format!("floor({value})"),
+        Rounding::Nearest => format!("floor({value} + 0.5)"),
+    };
+    let (low, high) = (double(&Exact::from(low)), double(&Exact::from(high)));
+    format!("CAST(LEAST(GREATEST({rounded}, {low}), {high}) AS BIGINT)")
 }
 
 /// The cell number, row-major over the keys; NULL when a key is outside its domain.
@@ -401,7 +417,7 @@ fn index(column: &str, domain: &Domain) -> String {
             let last = first + *count as i64 - 1;
             let (low, high) = (double(&Exact::from(*first)), double(&Exact::from(last)));
             format!(
-                "CASE WHEN {column} >= {low} AND {column} <= {high} THEN TRY_CAST({column} - {low} AS BIGINT) END"
+                "CASE WHEN {column} >= {low} AND {column} <= {high} THEN CAST({column} - {low} AS BIGINT) END"
             )
         }
         Domain::Bands { starts, last, .. } => {
@@ -434,7 +450,8 @@ fn render(expr: &Expr, table: &Table, sight: Sight) -> String {
     let list = |all: &[Expr]| all.iter().map(here).collect::<Vec<_>>().join(", ");
     match expr {
         Expr::Column(index) => column(&table.columns[*index].name, &table.columns[*index].kind, sight),
-        Expr::Number(value) => double(value),
+        // Without the cast some engines would take it for an exact decimal, and compute with such.
+        Expr::Number(value) => format!("CAST({} AS DOUBLE PRECISION)", double(value)),
         Expr::Text(text) => text_literal(text),
         Expr::Boolean(true) => "TRUE".into(),
         Expr::Boolean(false) => "FALSE".into(),
@@ -444,12 +461,10 @@ fn render(expr: &Expr, table: &Table, sight: Sight) -> String {
         Expr::Negate(one) => format!("(0.0 - {})", here(one)),
         Expr::Arithmetic { operator, left, right, .. } => {
             let (left, right) = (here(left), here(right));
-            match (operator, sight) {
-                (Operator::Add | Operator::Subtract, _) => format!("({left} {} {right})", operator.sign()),
-                (Operator::Divide, Sight::Stored) => format!("({left} / NULLIF({right}, 0.0) + 0.0)"),
-                (Operator::Multiply | Operator::Divide, _) => {
-                    format!("({left} {} {right} + 0.0)", operator.sign())
-                }
+            match operator {
+                Operator::Add | Operator::Subtract => format!("({left} {} {right})", operator.sign()),
+                Operator::Multiply => format!("({left} * {right} + 0.0)"),
+                Operator::Divide => format!("({left} / NULLIF({right}, 0.0) + 0.0)"),
             }
         }
         Expr::Compare { comparison, left, right } => {
@@ -494,7 +509,7 @@ fn extreme(function: &str, all: &[Expr], list: String, here: &dyn Fn(&Expr) -> S
 fn part(part: Part, day: &Expr, table: &Table, sight: Sight) -> String {
     let day = render(day, table, sight);
     let part = part.word().to_ascii_lowercase();
-    let taken = format!("CAST(date_part('{part}', {day}) AS DOUBLE)");
+    let taken = format!("CAST(date_part('{part}', {day}) AS DOUBLE PRECISION)");
     match sight {
         Sight::Clamped => taken,
         Sight::Stored => {
@@ -525,16 +540,13 @@ fn column(name: &str, kind: &ColumnType, sight: Sight) -> String {
         (ColumnType::Date { min, max }, Sight::Clamped) => {
             format!("CASE {}", clamp(date(*min), date(*max), &name))
         }
-        (ColumnType::Integer { .. }, Sight::Stored) => format!("CAST({name} AS DOUBLE)"),
+        (ColumnType::Integer { .. }, Sight::Stored) => format!("CAST({name} AS DOUBLE PRECISION)"),
         (ColumnType::Integer { min, max, .. }, Sight::Clamped) => {
-            format!("CAST(CASE {} AS DOUBLE)", clamp(whole(*min), whole(*max), &name))
+            format!("CAST(CASE {} AS DOUBLE PRECISION)", clamp(whole(*min), whole(*max), &name))
         }
-        (ColumnType::Number { .. }, Sight::Stored) => {
-            format!("CASE WHEN isnan({name}) THEN NULL ELSE {name} + 0.0 END")
-        }
+        (ColumnType::Number { .. }, Sight::Stored) => name,
         (ColumnType::Number { min, max, .. }, Sight::Clamped) => {
-            let inside = format!("{name} + 0.0");
-            format!("CASE WHEN isnan({name}) THEN NULL {}", clamp(double(min), double(max), &inside))
+            format!("CASE {}", clamp(double(min), double(max), &name))
         }
     }
 }

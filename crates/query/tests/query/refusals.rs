@@ -204,9 +204,14 @@ fn wrong_types_and_missing_bounds_are_explained() {
             "GREATEST(x, 1)",
         ),
         (
-            "SELECT SUM(income*income*income*income*income*income*income) FROM persons",
+            "SELECT SUM(income*income*income*income * 1000000000000) FROM persons",
             "this can pass 10^30",
             "LEAST",
+        ),
+        (
+            "SELECT COUNT(*) FROM persons WHERE income*income*income*income*income > 1",
+            "beyond 2^450",
+            "fewer columns",
         ),
         (
             "SELECT name, COUNT(*) FROM persons GROUP BY name",

@@ -1,7 +1,7 @@
 //! Which territories a question touches, and that it says so wherever it must.
 
 use almoner_federation::Manifest;
-use almoner_query::{Dialect, PLACEMENT_COLUMN, Plan, plan};
+use almoner_query::{PLACEMENT_COLUMN, Plan, plan};
 
 use super::{RHO, manifest, refused};
 
@@ -163,7 +163,7 @@ fn sets_touch_what_their_parts_touch_together() {
         let plan = touching(&count(format!("{a} {word} {b}")));
         assert_eq!(plan.territories(), Some(&[0, 1][..]), "{word}");
         // Also the part that is taken away: whom it takes away is nobody's business elsewhere.
-        for source in plan.sources(Dialect::DataFusion) {
+        for source in plan.sources() {
             assert!(source.sql.contains("WHERE (\"placed in\" IN (0, 1)) AND ("), "{}", source.sql);
         }
         for all in [
@@ -199,7 +199,7 @@ fn every_source_of_a_restricted_question_reads_placed_rows_only() {
             let plan = touching(&format!(
                 "SELECT {outputs} FROM persons WHERE county = 'B' OR (county = 'A' AND poor){keys}"
             ));
-            let sources = plan.sources(Dialect::DataFusion);
+            let sources = plan.sources();
             assert!(!sources.is_empty());
             for source in sources {
                 let placed = "FROM \"persons\"\n    WHERE (\"placed in\" IN (0, 1)) AND (";
