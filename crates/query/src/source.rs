@@ -22,7 +22,7 @@ use almoner_federation::{ColumnType, Exact, Table, show_date};
 
 use crate::bins::Piece;
 use crate::expr::{Expr, Operator, Part, Type};
-use crate::keys::Domain;
+use crate::keys::{Domain, Key};
 use crate::layout::{Binned, Content, Curve, Layout, Measure, Weight};
 use crate::question::Question;
 use crate::territory::Touched;
@@ -89,7 +89,8 @@ pub(crate) fn units(question: &Question<'_>, filter: Option<&Expr>, into: Units)
     let guard = filter.map(|filter| values.column(filter, question.table, Sight::Stored));
     let unit = values.text(quoted(question.unit));
     let unit = guarded(guard.into_iter().collect(), unit, "NULL");
-    let steps = steps(question, &values, &[unit]);
+    let cell = cell(question, |i, domain| index(&format!("\"k{i}\""), domain));
+    let steps = steps(question, &values, vec![format!("{cell} AS \"cell\"")], &[unit]);
     SourceQuery {
         table: question.table.name.clone(),
         sql: format!(
@@ -125,35 +126,63 @@ pub(crate) fn sources(question: &Question<'_>, layout: &Layout) -> Vec<SourceQue
         }
     }
     if !terms.is_empty() {
-        let sums: Vec<String> = (0..terms.len()).map(|i| format!("SUM(\"c{i}\") AS \"c{i}\"")).collect();
-        let sql = statement(question, &values, &sums.join(", "), &terms, &[]);
+        let sql = statement(question, &values, &terms, false);
         let table = table.name.clone();
         sources.insert(0, SourceQuery { table, sql, shape: Shape::Sums { coordinates: places } });
     }
     sources
 }
 
-/// Aggregates of terms over the rows of each cell; where `groups` has names, over those of each cell and
-/// value of these columns, which are terms too.
-fn statement(
-    question: &Question<'_>,
-    values: &Values,
-    aggregates: &str,
-    terms: &[String],
-    groups: &[&str],
-) -> String {
-    let groups: Vec<&str> = std::iter::once("\"cell\"").chain(groups.iter().copied()).collect();
-    let present: Vec<String> = groups.iter().map(|group| format!("{group} IS NOT NULL")).collect();
-    let groups = groups.join(", ");
+/// The terms' sums over the rows of each cell; with `binned`, over those of each cell and value of the first term.
+///
+/// Rows are grouped by their keys' texts themselves and only the groups are numbered, because engines hash a list
+/// that a text may be in, but go through the branches of a CASE one by one.
+fn statement(question: &Question<'_>, values: &Values, terms: &[String], binned: bool) -> String {
+    let (columns, mut present): (Vec<String>, Vec<String>) =
+        question.keys.iter().enumerate().map(grouped).unzip();
+    let names: Vec<String> = (0..columns.len()).map(|i| format!("\"g{i}\"")).collect();
+    let columns: Vec<String> =
+        columns.iter().zip(&names).map(|(text, name)| format!("{text} AS {name}")).collect();
+    let mut groups = names;
+    if binned {
+        groups.push("\"c0\"".into());
+        present.push("\"c0\" IS NOT NULL".into());
+    }
+    let sums = (usize::from(binned)..terms.len()).map(|i| format!("SUM(\"c{i}\") AS \"c{i}\""));
+    let selected: Vec<String> = groups.iter().cloned().chain(sums).collect();
+    let clause = |word: &str, parts: &[String], with: &str| match parts {
+        [] => String::new(),
+        parts => format!("\n  {word} {}", parts.join(with)),
+    };
     format!(
-        "SELECT {groups}, {aggregates}\nFROM (\n{steps}\n) AS \"steps\"\nWHERE {present}\nGROUP BY {groups}",
-        steps = steps(question, values, terms),
-        present = present.join(" AND "),
+        "SELECT {cell} AS \"cell\", {all}\nFROM (\n  SELECT {selected}\n  FROM (\n{steps}\n  ) AS \"steps\"{present}{groups}\n) AS \"groups\"",
+        cell = cell(question, |i, domain| match domain {
+            Domain::Texts(_) => index(&format!("\"g{i}\""), domain),
+            _ => format!("\"g{i}\""),
+        }),
+        all = (0..terms.len()).map(|i| format!("\"c{i}\"")).collect::<Vec<_>>().join(", "),
+        selected = selected.join(", "),
+        steps = steps(question, values, columns, terms),
+        present = clause("WHERE", &present, " AND "),
+        groups = clause("GROUP BY", &groups, ", "),
     )
 }
 
-/// Each row's cell and terms.
-fn steps(question: &Question<'_>, values: &Values, terms: &[String]) -> String {
+/// What a key's rows are grouped by, and the condition that its value is in the domain: a text is that itself, for
+/// anything else its number.
+fn grouped((i, key): (usize, &Key)) -> (String, String) {
+    let (column, name) = (format!("\"k{i}\""), format!("\"g{i}\""));
+    match &key.domain {
+        Domain::Texts(texts) => {
+            let texts: Vec<String> = texts.iter().map(|text| text_literal(text)).collect();
+            (column, format!("{name} IN ({})", texts.join(", ")))
+        }
+        domain => (index(&column, domain), format!("{name} IS NOT NULL")),
+    }
+}
+
+/// Each row's `first` columns, over its keys `k0`, `k1`, ..., and its terms.
+fn steps(question: &Question<'_>, values: &Values, first: Vec<String>, terms: &[String]) -> String {
     let table = question.table;
     let keys = question.keys.iter().enumerate();
     let mut columns: Vec<String> =
@@ -169,12 +198,10 @@ fn steps(question: &Question<'_>, values: &Values, terms: &[String]) -> String {
         (Some(one), None) | (None, Some(one)) => format!("\n    WHERE {one}"),
         (None, None) => String::new(),
     };
-    let terms: Vec<String> =
-        terms.iter().enumerate().map(|(i, text)| format!("{text} AS \"c{i}\"")).collect();
+    let terms = terms.iter().enumerate().map(|(i, text)| format!("{text} AS \"c{i}\""));
     format!(
-        "  SELECT CAST({cell} AS BIGINT) AS \"cell\",\n    {terms}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"",
-        cell = cell(question),
-        terms = terms.join(",\n    "),
+        "  SELECT {selected}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"",
+        selected = first.into_iter().chain(terms).collect::<Vec<_>>().join(",\n    "),
         columns = columns.join(",\n      "),
         from = quoted(&table.name),
     )
@@ -200,7 +227,7 @@ fn histogram(question: &Question<'_>, measure: &Measure, bins: &Binned, weight: 
         }
     };
     let terms = [guarded(guard, bin, "NULL"), counts];
-    statement(question, &values, "SUM(\"c1\") AS \"c1\"", &terms, &["\"c0\""])
+    statement(question, &values, &terms, true)
 }
 
 /// The number of a value's bin.
@@ -386,20 +413,14 @@ fn clamped(value: &str, rounding: Rounding, low: i64, high: i64) -> String {
     format!("CAST(LEAST(GREATEST({rounded}, {low}), {high}) AS BIGINT)")
 }
 
-/// The cell number, row-major over the keys; NULL when a key is outside its domain.
-fn cell(question: &Question<'_>) -> String {
-    if question.keys.is_empty() {
-        return "0".into();
-    }
+/// The cell number, row-major over the keys, whose numbers `number` gives; NULL when one of them is.
+fn cell(question: &Question<'_>, number: impl Fn(usize, &Domain) -> String) -> String {
     let mut text = String::new();
     for (i, key) in question.keys.iter().enumerate() {
-        let index = index(&format!("\"k{i}\""), &key.domain);
-        text = match i {
-            0 => index,
-            _ => format!("({text}) * {} + {index}", key.domain.len()),
-        };
+        let number = number(i, &key.domain);
+        text = if i == 0 { number } else { format!("({text}) * {} + {number}", key.domain.len()) };
     }
-    text
+    format!("CAST({} AS BIGINT)", if text.is_empty() { "0" } else { &text })
 }
 
 /// The number of a key's value in its domain, or NULL.
