@@ -156,16 +156,13 @@ pub fn verify_evidence(
 ) -> Result<VerifiedRelease, EvidenceError> {
     let release = evidence.release.as_ref().ok_or(EvidenceError::Malformed("release"))?;
     let verified = verify_release(manifest, release)?;
-    let roster = Roster::of(manifest).map_err(|_| EvidenceError::Manifest)?;
     if evidence.masked.len() != verified.participants.len() {
         return Err(EvidenceError::Sum);
     }
     let mut sum = vec![0u64; verified.total.len()];
-    for ((node, output), vector) in verified.participants.iter().zip(&release.outputs).zip(&evidence.masked) {
+    for (receipt, vector) in verified.receipts.iter().zip(&evidence.masked) {
         let masked = Masked::from_cells(vector.values.clone()).map_err(|_| EvidenceError::Sum)?;
-        if masked.hash() != read_output(&roster, *node, output)?.vector_hash
-            || masked.cells().len() != sum.len()
-        {
+        if masked.hash() != receipt.vector_hash || masked.cells().len() != sum.len() {
             return Err(EvidenceError::Sum);
         }
         verified.ring.combine(&mut sum, masked.cells());

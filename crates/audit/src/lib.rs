@@ -11,6 +11,8 @@ mod mirror;
 mod publication;
 mod report;
 mod run;
+mod tally;
+mod together;
 mod witnessed;
 
 pub use dossier::Dossier;
@@ -19,5 +21,5 @@ pub use finding::{Code, Finding};
 pub use mirror::{AskedQuestion, LogFolder, LogWriter, Mirror, ReadEntry};
 pub use publication::Publication;
 pub use report::{LogLine, NodeLine, PlannerLine, PolicyLine, ReleaseLine, Report};
-pub use run::audit;
+pub use run::{audit, audit_on};
 pub use witnessed::{WitnessError, check_witnessed, witnesses_of};

@@ -122,6 +122,20 @@ pub struct ReleaseLine {
 }
 
 impl Report {
+    /// Whether everything could be looked at, and there was something.
+    pub fn is_complete(&self) -> bool {
+        self.unverified.is_empty() && self.checked.iter().any(|(_, times)| *times > 0)
+    }
+
+    /// What a report without findings says.
+    pub(crate) fn verdict(&self) -> &'static str {
+        if self.is_complete() {
+            "Nothing was found wrong."
+        } else {
+            "Nothing was found wrong in what could be looked at."
+        }
+    }
+
     /// Whether nothing is wrong.
     pub fn is_clean(&self) -> bool {
         self.findings.is_empty()
@@ -163,7 +177,7 @@ impl fmt::Display for Report {
             writeln!(f, "  - {what}")?;
         }
         match self.findings.len() {
-            0 => writeln!(f, "Nothing was found wrong."),
+            0 => writeln!(f, "{}", self.verdict()),
             count => {
                 writeln!(f, "{count} findings")?;
                 self.findings.iter().try_for_each(|finding| writeln!(f, "  - {finding}"))

@@ -1,20 +1,22 @@
 //! The whole audit of a mirror.
 
-use std::collections::hash_map::Entry as MapEntry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::num::NonZeroUsize;
 
 use almoner_federation::checkpoint::SignedCheckpoint;
 use almoner_federation::note::KeyName;
 use almoner_federation::{Digest, Manifest, Name, Role, VerifyingKey};
+use almoner_ledger::Position;
 
 use crate::check::{
-    Against, NodeChecked, Questions, Releases, Rounds, Shown, Signer, check_node, check_registry,
-    check_releases,
+    Against, By, Questions, Rounds, Seen, Shown, Signer, check_node, check_registry, check_releases,
 };
 use crate::finding::{Code, Finding};
-use crate::mirror::Mirror;
-use crate::report::{LogLine, NodeLine, PlannerLine, PolicyLine, ReleaseLine, Report};
+use crate::mirror::{LogFolder, Mirror, readable};
+use crate::report::{LogLine, NodeLine, Report};
+use crate::tally::{Tally, node_line};
+use crate::together::together;
 
 /// What no audit can show, whatever it is given.
 const NOBODY_CAN: [&str; 3] = [
@@ -23,77 +25,60 @@ const NOBODY_CAN: [&str; 3] = [
     "that an agency has no second ledger whose rounds were never published or witnessed",
 ];
 
-/// Most further places that a finding names.
-const MAX_PLACES: u64 = 20;
-
-/// Audits everything in `mirror`, and what `others`, mirrors that other auditors fetched, were shown besides.
+/// Audits everything in `mirror`, and what `others`, mirrors that other auditors fetched, were shown besides; on all
+/// processors. Memory: about a kilobyte for each release and 800 bytes for each round of the longest ledger. The system's
+/// temporary folder takes 249 bytes for each participant of each release.
 ///
 /// # Errors
-/// Only when the folder cannot be read. What is wrong with its content is a finding.
+/// Only when the folder cannot be read, or the temporary folder has no room. What is wrong with the content is a finding.
 pub fn audit(mirror: &Mirror, others: &[Mirror]) -> io::Result<Report> {
+    audit_on(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN), mirror, others)
+}
+
+/// [`audit`] on so many threads, each of which holds one release's evidence at a time. The report is the same on any number.
+///
+/// # Errors
+/// As [`audit`].
+pub fn audit_on(threads: NonZeroUsize, mirror: &Mirror, others: &[Mirror]) -> io::Result<Report> {
     let (manifests, refused) = mirror.manifests()?;
     let mut run = Run { mirror, others, manifests: &manifests, findings: Vec::new(), unverified: Vec::new() };
     run.unverified.extend(refused.into_iter().map(|error| format!("a manifest that is none: {error}")));
     if manifests.is_empty() {
         run.unverified.push("anything: there is no manifest; put the pinned one into manifests/".into());
     }
-    let registry = run.registry()?;
+    let (registry, mut rounds) = run.registry()?.unzip();
+    let (mut tally, mut questions) = (Tally::default(), Questions::new(&manifests));
+    registry.iter().for_each(|log| tally.registry(log));
     let no_rounds = Rounds::default();
-    let rounds = registry.as_ref().map_or(&no_rounds, |(_, rounds)| rounds);
-    let releases = check_releases(mirror, &manifests, rounds, &mut run.findings)?;
-    let (agencies, questions) = (run.agencies(), run.questions(&releases)?);
-    let contexts = registry.as_ref().map(|(_, rounds)| &rounds.contexts);
+    let published = rounds.as_ref().unwrap_or(&no_rounds);
+    let mut releases =
+        check_releases(mirror, &manifests, published, threads, &mut questions, &mut run.findings)?;
+    if let Some(rounds) = &mut rounds {
+        rounds.published = Vec::new();
+    }
+    run.questions(&mut questions)?;
+    tally.questions(questions.len());
+    let contexts = rounds.as_ref().map(|rounds| &rounds.contexts);
     let mut nodes = Vec::new();
-    let mut seen = 0;
-    for name in &agencies {
-        let uses = releases.uses.get(name).map_or(&[][..], Vec::as_slice);
-        let against = Against { agency: name, manifests: &manifests, questions: &questions, contexts, uses };
-        let Some((log, checked, shown)) = run.node(&against)? else { continue };
-        seen += shown;
-        nodes.push((log, name.clone(), checked));
+    for agency in &run.agencies() {
+        let uses = releases.uses.of(agency)?;
+        let against = Against { agency, manifests: &manifests, questions: &questions, contexts, uses: &uses };
+        nodes.extend(run.node(&against, &mut tally)?);
     }
-    let doubtful = registry.as_ref().is_some_and(|(_, rounds)| rounds.doubtful_from.is_some());
-    run.findings = together(run.findings, doubtful);
-    run.report(registry, releases, nodes, seen, questions.len())
-}
-
-/// Makes one finding of what several logs show of one cause: a round that the registry does not know or knows under another
-/// context shows in every participant's ledger. Of a registry that is `doubtful` all missing rounds have one cause.
-fn together(findings: Vec<Finding>, doubtful: bool) -> Vec<Finding> {
-    let mut kept: Vec<Finding> = Vec::new();
-    let mut places: HashMap<(Code, Option<Digest>), (usize, u64)> = HashMap::new();
-    for finding in findings {
-        let cause = match finding.code {
-            Code::Omitted if doubtful => None,
-            Code::Omitted | Code::TwoContexts => finding.question,
-            _ => {
-                kept.push(finding);
-                continue;
-            }
-        };
-        match places.entry((finding.code, cause)) {
-            MapEntry::Vacant(place) => {
-                place.insert((kept.len(), 0));
-                kept.push(finding);
-            }
-            MapEntry::Occupied(mut place) => {
-                let (first, more) = place.get_mut();
-                if (&kept[*first].log, kept[*first].entry) == (&finding.log, finding.entry) {
-                    continue;
-                }
-                *more += 1;
-                // The first few places are enough to look for the rest.
-                if *more <= MAX_PLACES {
-                    let entry = finding.entry.map_or(String::new(), |entry| format!(" entry {entry}"));
-                    kept[*first].text += &format!("; so does {}{entry}", finding.log);
-                }
-            }
-        }
+    if releases.unsummed > 0 {
+        let text = "sums whose masked vectors were too large to keep; their hashes are signed";
+        run.unverified.push(format!("{} {text}", releases.unsummed));
     }
-    for (first, more) in places.into_values().filter(|(_, more)| *more > MAX_PLACES) {
-        kept[first].text += &format!("; and {} places more", more - MAX_PLACES);
-    }
-    kept
+    let doubtful = rounds.is_some_and(|rounds| rounds.doubtful_from.is_some());
+    Ok(Report {
+        findings: together(run.findings, doubtful),
+        checked: tally.checked(&releases),
+        unverified: run.unverified,
+        unverifiable: NOBODY_CAN.map(str::to_owned).to_vec(),
+        nodes,
+        registry,
+        releases: releases.lines,
+    })
 }
 
 struct Run<'a> {
@@ -103,8 +88,6 @@ struct Run<'a> {
     findings: Vec<Finding>,
     unverified: Vec<String>,
 }
-
-type Checked = (LogLine, NodeChecked, usize);
 
 impl<'a> Run<'a> {
     /// Every agency that a manifest names.
@@ -145,29 +128,29 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds every note of this log that this or another auditor ever saw.
-    fn seen(&self, signer: &Signer<'_>, folder: &str, all: &mut Shown) -> io::Result<()> {
+    /// Every position in notes of this log that this or another auditor ever saw.
+    fn seen(
+        &self,
+        signer: &Signer<'_>,
+        name: &str,
+        folder: impl Fn(&Mirror) -> LogFolder,
+    ) -> io::Result<Vec<Seen>> {
+        let mut all = Vec::new();
         for mirror in std::iter::once(self.mirror).chain(self.others) {
-            let mut notes = mirror.seen(folder)?;
-            let newest = std::fs::read_to_string(mirror.root().join(folder).join("checkpoint"));
-            notes.extend(
-                newest.ok().map(|note| (format!("{}/{folder}/checkpoint", mirror.root().display()), note)),
-            );
-            for (place, note) in notes {
-                // A note that the log did not sign shows nothing about it.
-                if let Some(signed) = signer.verify(&note) {
-                    let checkpoint = signed.checkpoint();
-                    all.add(checkpoint.size, checkpoint.root, || format!("the checkpoint {place}"));
-                }
+            let folder = folder(mirror);
+            let newest = readable(folder.checkpoint())?;
+            let newest = newest.map(|note| (format!("{}/checkpoint", folder.root().display()), note));
+            for (place, note) in mirror.seen(name)?.into_iter().chain(newest) {
+                all.extend(shown(signer, &note, || format!("the checkpoint {place}")));
             }
         }
-        Ok(())
+        Ok(all)
     }
 
     fn registry(&mut self) -> io::Result<Option<(LogLine, Rounds)>> {
         let Some(manifest) = self.manifests.values().next() else { return Ok(None) };
         let folder = self.mirror.registry();
-        if folder.checkpoint()?.is_none() {
+        if matches!(folder.checkpoint(), Ok(None)) {
             self.unverified.push("releases: there is no registry".into());
             return Ok(None);
         }
@@ -175,44 +158,36 @@ impl<'a> Run<'a> {
         let keys = self.manifests.values().map(|manifest| manifest.coordinator.signing_key).collect();
         let signer = Signer { log: "registry", origin, keys };
         let Some(signed) = signer.newest(&folder, &mut self.findings)? else { return Ok(None) };
-        let mut all = Shown::default();
-        self.seen(&signer, "registry", &mut all)?;
+        let all = Shown::of(self.seen(&signer, "registry", Mirror::registry)?);
         let rounds = check_registry(&folder, signed.checkpoint(), &all, &mut self.findings)?;
         Ok(Some((self.line(&signed), rounds)))
     }
 
-    /// Every question that a release or a ledger holds.
-    fn questions(&mut self, releases: &Releases) -> io::Result<Questions<'a>> {
-        let mut questions = Questions::new(self.manifests);
-        for asked in releases.asked.values() {
-            // Verified with their releases.
-            if let Ok(signature) = asked.signature() {
-                let _ = questions.add(&asked.body, &signature);
-            }
-        }
+    /// Adds every question that a ledger holds.
+    fn questions(&mut self, questions: &mut Questions<'a>) -> io::Result<()> {
         for name in self.agencies() {
-            let asked = match self.mirror.questions(&name) {
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                    self.findings.push(Finding::new(Code::Question, name.as_str(), error.to_string()));
-                    continue;
-                }
-                asked => asked?,
-            };
-            for asked in asked {
+            let findings = &mut self.findings;
+            let read = self.mirror.each_question(&name, |asked| {
                 if let Err(problem) = questions.add(&asked.body, &asked.signature) {
                     let finding = Finding::new(Code::Question, name.as_str(), problem);
-                    self.findings.push(finding.about(Digest::of(&asked.body)));
+                    findings.push(finding.about(Digest::of(&asked.body)));
                 }
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    self.findings.push(Finding::new(Code::Question, name.as_str(), error.to_string()));
+                }
+                read => read?,
             }
         }
-        Ok(questions)
+        Ok(())
     }
 
-    fn node(&mut self, against: &Against<'_>) -> io::Result<Option<Checked>> {
+    fn node(&mut self, against: &Against<'_>, tally: &mut Tally) -> io::Result<Option<NodeLine>> {
         let (name, folder) = (against.agency, self.mirror.node(against.agency));
         let known = || self.manifests.values().filter_map(|m| m.agency_named(name).map(|agency| (m, agency)));
         let Some((manifest, _)) = known().next() else { return Ok(None) };
-        if folder.checkpoint()?.is_none() && against.uses.is_empty() {
+        if matches!(folder.checkpoint(), Ok(None)) && against.uses.is_empty() {
             self.unverified.push(format!("the ledger of {name}: it is not here"));
             return Ok(None);
         }
@@ -220,25 +195,28 @@ impl<'a> Run<'a> {
         let keys = known().map(|(_, agency)| agency.signing_key).collect();
         let signer = Signer { log: name.as_str(), origin, keys };
         let Some(signed) = signer.newest(&folder, &mut self.findings)? else { return Ok(None) };
-        let mut all = Shown::default();
-        self.seen(&signer, &format!("nodes/{name}"), &mut all)?;
+        let mut all = self.seen(&signer, &format!("nodes/{name}"), |mirror| mirror.node(name))?;
         for witness in self.agencies() {
             for mirror in std::iter::once(self.mirror).chain(self.others) {
-                let note = mirror.remembered(&witness, name)?;
-                if let Some(signed) = note.and_then(|note| signer.verify(&note)) {
-                    let checkpoint = signed.checkpoint();
-                    all.add(checkpoint.size, checkpoint.root, || format!("what {witness} remembers"));
-                }
+                let note = readable(mirror.remembered(&witness, name))?;
+                all.extend(
+                    note.and_then(|note| shown(&signer, &note, || format!("what {witness} remembers"))),
+                );
             }
         }
         for used in against.uses {
-            let by = |what: &str| format!("the {what} in release {}", used.number);
-            all.add(used.ready.0, used.ready.1, || by("READY"));
-            all.add(used.receipt.0, used.receipt.1, || by("receipt"));
-            if let Some((size, root)) = used.note {
-                all.add(size, root, || by("checkpoint"));
-            }
+            let parts = [
+                (Some(used.ready), By::Ready(used.number)),
+                (Some(used.receipt), By::Receipt(used.number)),
+                (used.note, By::Checkpoint(used.number)),
+            ];
+            all.extend(
+                parts
+                    .into_iter()
+                    .filter_map(|(at, by)| at.map(|Position { size, root }| Seen { size, root, by })),
+            );
         }
+        let all = Shown::of(all);
         let checked = check_node(&folder, signed.checkpoint(), &all, against, &mut self.findings)?;
         for (count, what) in [
             (checked.unknown_questions, "reservations whose question is not here, and so their prices"),
@@ -248,116 +226,15 @@ impl<'a> Run<'a> {
                 self.unverified.push(format!("{name}: {count} {what}"));
             }
         }
-        Ok(Some((self.line(&signed), checked, all.len())))
-    }
-
-    fn report(
-        mut self,
-        registry: Option<(LogLine, Rounds)>,
-        releases: Releases,
-        nodes: Vec<(LogLine, Name, NodeChecked)>,
-        positions: usize,
-        questions: usize,
-    ) -> io::Result<Report> {
-        if releases.unsummed > 0 {
-            let text = "sums whose masked vectors were too large to keep; their hashes are signed";
-            self.unverified.push(format!("{} {text}", releases.unsummed));
-        }
-        let sum = |of: fn(&NodeChecked) -> u64| nodes.iter().map(|(_, _, checked)| of(checked)).sum();
-        let entries = nodes.iter().map(|(log, ..)| log.size).sum::<u64>()
-            + registry.as_ref().map_or(0, |(log, _)| log.size);
-        let checked = vec![
-            ("entries hashed into their logs' signed trees".into(), entries),
-            ("signed positions compared with those trees".into(), positions as u64),
-            (
-                "policies and grants, signed and within their manifests".into(),
-                sum(|c| c.policies.len() as u64),
-            ),
-            ("charges after their reservations, with sums within every limit".into(), sum(|c| c.charges)),
-            ("questions signed by their planners, and planned again".into(), questions as u64),
-            ("prices and territories equal to the auditor's own".into(), sum(|c| c.priced)),
-            (
-                "releases with all signatures, quorum, commitments, charges and witnesses".into(),
-                releases.released.len() as u64,
-            ),
-            ("published totals equal to the sums of the masked vectors".into(), releases.summed),
-            (
-                "masked words tested for being uniform".into(),
-                releases.uniform.values().map(|u| u.words()).sum(),
-            ),
-        ];
-        Ok(Report {
-            findings: self.findings,
-            checked,
-            unverified: self.unverified,
-            unverifiable: NOBODY_CAN.map(str::to_owned).to_vec(),
-            nodes: nodes.into_iter().map(|(log, agency, checked)| node_line(log, agency, checked)).collect(),
-            registry: registry.map(|(log, _)| log),
-            releases: releases
-                .released
-                .into_iter()
-                .map(|release| ReleaseLine {
-                    number: release.number,
-                    at_s: release.at_s,
-                    planner: release.spec.planner,
-                    purpose: release.spec.purpose,
-                    sql: release.spec.sql,
-                    price_rho: release.plan.price.as_f64(),
-                    alone_rho: release.plan.alone.as_f64(),
-                    sketched: release.plan.sketched,
-                    participants: release.participants,
-                    attempt: release.attempt,
-                    manifest: release.spec.manifest_hash,
-                    mechanism: release.plan.mechanism,
-                })
-                .collect(),
-        })
+        let log = self.line(&signed);
+        tally.node(&log, &checked, all.len());
+        Ok(Some(node_line(log, name.clone(), checked)))
     }
 }
 
-fn node_line(log: LogLine, agency: Name, checked: NodeChecked) -> NodeLine {
-    let limits = checked.books.policy().map(|policy| &policy.limits);
-    let limit_of = |planner: &Name| limits.and_then(|limits| limits.planners.get(planner)).copied();
-    let mut planners: Vec<PlannerLine> = checked
-        .books
-        .charged_planners()
-        .map(|(planner, charged)| PlannerLine {
-            planner: planner.clone(),
-            limit_rho: limit_of(planner).unwrap_or_default().as_f64(),
-            charged_rho: charged.as_f64(),
-        })
-        .collect();
-    let silent = limits.iter().flat_map(|limits| &limits.planners);
-    for (planner, limit) in silent {
-        if planners.iter().all(|line| line.planner != *planner) {
-            planners.push(PlannerLine {
-                planner: planner.clone(),
-                limit_rho: limit.as_f64(),
-                charged_rho: 0.0,
-            });
-        }
-    }
-    NodeLine {
-        agency,
-        log,
-        limit_rho: limits.map_or_else(Default::default, |limits| limits.total).as_f64(),
-        charged_rho: checked.books.charged_total().as_f64(),
-        spent_rho: checked.charged_rho.as_f64(),
-        charges: checked.charges,
-        lost: checked.lost,
-        planners,
-        policies: checked
-            .policies
-            .iter()
-            .map(|entry| PolicyLine {
-                at_s: entry.at_s,
-                grant: entry.grant,
-                countersigned: entry.signed.auditor.is_some(),
-                manifest: entry.signed.policy.manifest_hash,
-                total_rho: entry.signed.policy.limits.total.as_f64(),
-                rules: entry.signed.policy.rules.clone(),
-            })
-            .collect(),
-        spent_over_time: checked.spent.into_iter().map(|(at_s, rho)| (at_s, rho.as_f64())).collect(),
-    }
+/// The position in a note; a note that the log did not sign shows nothing about it.
+fn shown(signer: &Signer<'_>, note: &str, by: impl FnOnce() -> String) -> Option<Seen> {
+    let signed = signer.verify(note)?;
+    let (size, root) = (signed.checkpoint().size, signed.checkpoint().root);
+    Some(Seen { size, root, by: By::Said(by().into()) })
 }

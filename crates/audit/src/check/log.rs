@@ -1,6 +1,5 @@
 //! One log's entries against its signature, and against everything that anybody was ever shown of it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 
@@ -10,27 +9,9 @@ use almoner_federation::note::KeyName;
 use almoner_federation::{Digest, VerifyingKey};
 use almoner_ledger::Position;
 
+use super::shown::Shown;
 use crate::finding::{Code, Finding};
 use crate::mirror::{LogFolder, ReadEntry};
-
-/// Positions that a log has signed, by size: the roots, and who was shown each.
-#[derive(Debug, Default)]
-pub(crate) struct Shown(BTreeMap<u64, Vec<(Digest, String)>>);
-
-impl Shown {
-    /// Somebody was shown this position.
-    pub(crate) fn add(&mut self, size: u64, root: Digest, by: impl FnOnce() -> String) {
-        let roots = self.0.entry(size).or_default();
-        if roots.iter().all(|(known, _)| *known != root) {
-            roots.push((root, by()));
-        }
-    }
-
-    /// How many different positions.
-    pub(crate) fn len(&self) -> usize {
-        self.0.values().map(Vec::len).sum()
-    }
-}
 
 /// Under which name and with which keys a log signs: the same party may have had others under older manifests.
 pub(crate) struct Signer<'a> {
@@ -52,9 +33,17 @@ impl Signer<'_> {
         folder: &LogFolder,
         findings: &mut Vec<Finding>,
     ) -> io::Result<Option<SignedCheckpoint>> {
-        let Some(note) = folder.checkpoint()? else {
-            findings.push(Finding::new(Code::Unsigned, self.log, "there is no checkpoint of it"));
-            return Ok(None);
+        let note = match folder.checkpoint() {
+            Ok(Some(note)) => note,
+            Ok(None) => {
+                findings.push(Finding::new(Code::Unsigned, self.log, "there is no checkpoint of it"));
+                return Ok(None);
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                findings.push(Finding::new(Code::Unsigned, self.log, error.to_string()));
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
         };
         let signed = self.verify(&note);
         if signed.is_none() {
@@ -93,7 +82,7 @@ pub(crate) fn read(
         ControlFlow::Continue(())
     })?;
     // What was signed for entries that are gone.
-    let beyond = shown.0.last_key_value().filter(|(size, _)| **size > checkpoint.size);
+    let beyond = shown.largest().filter(|seen| seen.size > checkpoint.size);
     if let ReadEntry::Until(number) = read {
         let text = format!(
             "its checkpoint counts {} entries, but from here on they are missing or broken",
@@ -124,17 +113,19 @@ pub(crate) fn read(
              {} shown positions differ",
             compared.agreed, compared.different
         );
-        if let Some((size, _)) = beyond {
-            text += &format!("; it has signed a tree of {size} entries and has only {} now", checkpoint.size);
+        if let Some(seen) = beyond {
+            text += &format!(
+                "; it has signed a tree of {} entries and has only {} now",
+                seen.size, checkpoint.size
+            );
         }
         findings.push(Finding::new(Code::Fork, log, text).at(compared.agreed));
         return Ok(Some(compared.agreed));
     }
-    if let Some((size, roots)) = beyond {
-        let by = roots.first().map_or("", |(_, by)| by.as_str());
+    if let Some(seen) = beyond {
         let text = format!(
-            "it signed a tree of {size} entries, which {by} shows, but has only {} now: it was set back",
-            checkpoint.size
+            "it signed a tree of {} entries, which {} shows, but has only {} now: it was set back",
+            seen.size, seen.by, checkpoint.size
         );
         findings.push(Finding::new(Code::Rollback, log, text).at(checkpoint.size));
     }
@@ -153,13 +144,14 @@ struct Compared {
 
 impl Compared {
     fn at(&mut self, size: u64, root: Digest, shown: &Shown) {
-        let Some(roots) = shown.0.get(&size) else { return };
-        let mut others = roots.iter().filter(|(other, _)| *other != root);
+        let seen = shown.at(size);
+        let mut others = seen.iter().filter(|seen| seen.root != root);
         match others.next() {
+            None if seen.is_empty() => {}
             // Where two trees of one size were shown, the one that is here says nothing of where they part.
-            Some((_, by)) => {
+            Some(other) => {
                 self.different += 1 + others.count();
-                self.differed.get_or_insert_with(|| (size, by.clone()));
+                self.differed.get_or_insert_with(|| (size, other.by.to_string()));
             }
             None if self.differed.is_none() => self.agreed = size,
             None => {}

@@ -7,10 +7,13 @@ mod policy;
 mod questions;
 mod registry;
 mod release;
+mod shown;
 mod uniform;
+mod uses;
 
-pub(crate) use log::{Shown, Signer};
+pub(crate) use log::Signer;
 pub(crate) use node::{Against, NodeChecked, check_node};
 pub(crate) use questions::Questions;
 pub(crate) use registry::{Rounds, check_registry};
 pub(crate) use release::{Releases, check_releases};
+pub(crate) use shown::{By, Seen, Shown};

@@ -2,40 +2,22 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::Arc;
 
 use almoner_federation::checkpoint::Checkpoint;
-use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho, QueryId};
+use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho};
 use almoner_ledger::{Books, Entry, PolicyEntry, ReleaseLimits, RoundEntry, RoundPhase, Step, Touched};
 
-use super::log::{self, Shown};
+use super::log;
 use super::policy;
 use super::questions::{Known, Questions};
+use super::shown::Shown;
+use super::uses::Use;
 use crate::finding::{Code, Finding, doubted};
 use crate::mirror::LogFolder;
 
 /// Most findings of one kind that are listed for a log, and most points of its charges over time.
 const MAX_LISTED: usize = 1_000;
 const MAX_POINTS: usize = 2_000;
-
-/// A release in which an agency took part. Takes 220 bytes.
-#[derive(Debug, Clone)]
-pub(crate) struct Use {
-    /// The registry's entry that published it.
-    pub(crate) number: u64,
-    pub(crate) spec_hash: Digest,
-    pub(crate) query: QueryId,
-    pub(crate) attempt: u32,
-    pub(crate) context: Digest,
-    /// The ledger positions in READY, in the receipt, and in the cosigned checkpoint.
-    pub(crate) ready: (u64, Digest),
-    pub(crate) receipt: (u64, Digest),
-    pub(crate) note: Option<(u64, Digest)>,
-    /// Who took part.
-    pub(crate) participants: Arc<[NodeId]>,
-    /// The data that READY says it answered from.
-    pub(crate) snapshot: Digest,
-}
 
 /// What one ledger says.
 #[derive(Debug)]
@@ -283,11 +265,11 @@ impl<'a> Reading<'a> {
                 );
                 found.push(here(Code::TwoContexts, text).at(charged_by));
             }
-            if used.receipt.0 != position.size {
+            if used.receipt.size != position.size {
                 let text = format!(
                     "the receipt in release {} of the registry says that entry {} is the charge; it is this one",
                     used.number,
-                    used.receipt.0.saturating_sub(1)
+                    used.receipt.size.saturating_sub(1)
                 );
                 found.push(here(Code::Order, text).at(charged_by));
             }
@@ -302,11 +284,11 @@ impl<'a> Reading<'a> {
                 );
                 found.push(here(Code::Order, text).at(round.reserved_by));
             }
-            if used.ready.0 != round.reserved_by + 1 {
+            if used.ready.size != round.reserved_by + 1 {
                 let text = format!(
                     "READY in release {} of the registry says that entry {} is the reservation; it is this one",
                     used.number,
-                    used.ready.0.saturating_sub(1)
+                    used.ready.size.saturating_sub(1)
                 );
                 found.push(here(Code::Order, text).at(round.reserved_by));
             }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use almoner_federation::{Digest, Manifest, Name, QueryId, Signature};
+use almoner_ledger::Touched;
 use almoner_query::Spec;
 
 use super::plans::{Planned, Plans};
+use crate::VerifiedRelease;
 
 /// What is known of a question that its planner signed. Takes about 300 bytes.
 #[derive(Debug, Clone)]
@@ -60,5 +62,21 @@ impl<'a> Questions<'a> {
         };
         self.known.insert(spec_hash, known);
         Ok(())
+    }
+
+    /// Takes the question of a release that was verified with it, and so with this plan.
+    pub(crate) fn add_verified(&mut self, release: &VerifiedRelease) {
+        let (spec, plan) = (&release.spec, &release.plan);
+        self.known.entry(release.spec_hash).or_insert_with(|| Known {
+            query: spec.query_id,
+            manifest_hash: spec.manifest_hash,
+            question: spec.question(),
+            planner: spec.planner.clone(),
+            planned: Some(Planned {
+                hash: plan.hash(),
+                price: plan.price(),
+                touched: Touched::of(plan.territories()),
+            }),
+        });
     }
 }

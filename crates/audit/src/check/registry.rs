@@ -7,7 +7,8 @@ use almoner_federation::checkpoint::Checkpoint;
 use almoner_federation::{Digest, Name, PicoRho};
 use almoner_ledger::{Accounts, RegistryEntry, RegistryStep};
 
-use super::log::{self, Shown};
+use super::log;
+use super::shown::Shown;
 use crate::finding::{Code, Finding};
 use crate::mirror::LogFolder;
 

@@ -1,91 +1,91 @@
 //! Each published release by itself, several at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use almoner_api::v1;
 use almoner_federation::checkpoint::UnverifiedCheckpoint;
 use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho};
+use almoner_ledger::Position;
 use almoner_privacy::flips_price;
 use almoner_query::{Plan, Spec};
 use almoner_secure_sum::Ring;
 use prost::Message;
 
-use super::node::Use;
+use super::questions::Questions;
 use super::registry::{Published, REGISTRY, Rounds};
 use super::uniform::Uniform;
+use super::uses::{Use, Uses};
 use crate::finding::{Code, Finding, doubted};
 use crate::mirror::Mirror;
+use crate::report::ReleaseLine;
 use crate::{EvidenceError, VerifiedRelease, family_of, verify_evidence, verify_release};
-
-/// A release that proves itself. Takes about a kilobyte, and the length of its SQL and purpose.
-#[derive(Debug, Clone)]
-pub(crate) struct Released {
-    pub(crate) number: u64,
-    pub(crate) at_s: u64,
-    pub(crate) spec: Spec,
-    pub(crate) participants: u32,
-    pub(crate) attempt: u32,
-    pub(crate) plan: Described,
-}
-
-/// What a dossier says of a plan.
-#[derive(Debug, Clone)]
-pub(crate) struct Described {
-    pub(crate) mechanism: String,
-    pub(crate) price: PicoRho,
-    /// What is lost when only one agency's own noise protects its records.
-    pub(crate) alone: PicoRho,
-    pub(crate) sketched: bool,
-}
 
 /// All releases, and what each agency's ledger must hold because of them.
 #[derive(Debug, Default)]
 pub(crate) struct Releases {
-    pub(crate) released: Vec<Released>,
-    pub(crate) uses: BTreeMap<Name, Vec<Use>>,
-    /// The signed questions, by hash.
-    pub(crate) asked: HashMap<Digest, v1::Signed>,
+    /// Those that prove themselves, in the order of the registry.
+    pub(crate) lines: Vec<ReleaseLine>,
+    pub(crate) uses: Uses,
     pub(crate) summed: u64,
     pub(crate) unsummed: u64,
     pub(crate) uniform: BTreeMap<Name, Uniform>,
 }
 
-/// Verifies every release that the registry names, on as many threads as there are processors.
+/// What has come together of all threads.
+struct Done<'q, 'm> {
+    releases: Releases,
+    questions: &'q mut Questions<'m>,
+    found: Vec<Finding>,
+    failed: Option<io::Error>,
+}
+
+/// Verifies every release that the registry names, on `threads` threads, and adds their questions. Nearly all of an audit's
+/// time goes into the signatures here. What is found does not depend on the number of threads.
 pub(crate) fn check_releases(
     mirror: &Mirror,
     manifests: &BTreeMap<Digest, Manifest>,
     rounds: &Rounds,
+    threads: NonZeroUsize,
+    questions: &mut Questions<'_>,
     findings: &mut Vec<Finding>,
 ) -> io::Result<Releases> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new((Releases::default(), Vec::new(), None)));
-    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get());
+    let done = Done { releases: Releases::default(), questions, found: Vec::new(), failed: None };
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(done));
     let work = || {
         while let Some(published) = rounds.published.get(next.fetch_add(1, Ordering::Relaxed)) {
             let outcome = one(mirror, manifests, rounds, published);
             let mut done = done.lock().expect("no thread panics while it holds the results");
-            match outcome {
-                Ok(Ok(checked)) => done.0.add(published, *checked),
-                Ok(Err(finding)) => done.1.push(finding),
-                Err(error) => done.2 = Some(error),
+            let added = match outcome {
+                Ok(Ok(checked)) => done.add(published, *checked),
+                Ok(Err(finding)) => {
+                    done.found.push(finding);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            done.failed = done.failed.take().or(added.err());
+            if done.failed.is_some() {
+                return;
             }
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..threads.get() {
             scope.spawn(work);
         }
     });
-    let (mut releases, mut found, failed) =
+    let Done { mut releases, mut found, failed, .. } =
         done.into_inner().expect("no thread panicked while it held the results");
     if let Some(error) = failed {
         return Err(error);
     }
+    // Threads finish in no order.
     found.sort_by_key(|finding: &Finding| finding.entry);
-    releases.released.sort_by_key(|release| release.number);
-    releases.uses.values_mut().for_each(|uses| uses.sort_by_key(|used| used.number));
+    releases.lines.sort_by_key(|release| release.number);
     let mut bare = Vec::new();
     for (agency, uniform) in releases.uniform.iter().filter(|(_, uniform)| !uniform.holds()) {
         let text = format!(
@@ -103,11 +103,11 @@ pub(crate) fn check_releases(
 /// A verified release on its way into the results.
 struct Checked {
     verified: VerifiedRelease,
-    asked: v1::Signed,
     uses: Vec<(Name, Use)>,
     uniform: Vec<(Name, Uniform)>,
     summed: bool,
-    described: Described,
+    /// What it costs a unit when all others are compromised.
+    alone: PicoRho,
 }
 
 fn one(
@@ -119,8 +119,13 @@ fn one(
     let finding = |code, text: String| {
         Ok(Err(Finding::new(code, REGISTRY, text).at(published.number).about(published.spec_hash)))
     };
-    let Some(bytes) = mirror.release(published.number)? else {
-        return finding(Code::Evidence, "the release's evidence is missing".into());
+    let bytes = match mirror.release(published.number) {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => return finding(Code::Evidence, "the release's evidence is missing".into()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return finding(Code::Evidence, error.to_string());
+        }
+        Err(error) => return Err(error),
     };
     if Digest::of(&bytes) != published.release {
         return finding(Code::Evidence, "the evidence is not what the entry names by its hash".into());
@@ -129,8 +134,8 @@ fn one(
     let Ok(v1::Evidence { release: Some(release), masked }) = evidence else {
         return finding(Code::Evidence, "the evidence is malformed".into());
     };
-    let asked = release.spec.clone().unwrap_or_default();
-    let Ok(spec) = Spec::decode(&asked.body) else {
+    let asked = release.spec.as_ref().map_or(&[][..], |asked| &asked.body);
+    let Ok(spec) = Spec::decode(asked) else {
         return finding(Code::Release, "its question is malformed".into());
     };
     let Some(manifest) = manifests.get(&spec.manifest_hash) else {
@@ -172,7 +177,7 @@ fn one(
     let release = evidence.release.as_ref().expect("put there above");
     let notes = release.checkpoints.iter().map(|note| {
         let parsed = UnverifiedCheckpoint::parse(note).ok()?;
-        Some((parsed.claimed().size, parsed.claimed().root))
+        Some(Position { size: parsed.claimed().size, root: parsed.claimed().root })
     });
     // A manifest to come may give an agency another number.
     let name_of = |node: NodeId| manifest.agency(node).expect("a verified participant").name.clone();
@@ -186,8 +191,8 @@ fn one(
                 query: verified.spec.query_id,
                 attempt: verified.attempt,
                 context: verified.context,
-                ready: (ready.ledger_size, ready.ledger_root),
-                receipt: (receipt.ledger_size, receipt.ledger_root),
+                ready: Position { size: ready.ledger_size, root: ready.ledger_root },
+                receipt: Position { size: receipt.ledger_size, root: receipt.ledger_root },
                 note,
                 participants: participants.clone(),
                 snapshot: ready.snapshot,
@@ -205,34 +210,37 @@ fn one(
     } else {
         Vec::new()
     };
-    let described = Described {
-        mechanism: mechanism(&verified),
-        price: verified.plan.price(),
-        alone: alone(manifest, &verified.plan),
-        sketched: !verified.plan.sketches().is_empty(),
-    };
-    Ok(Ok(Box::new(Checked { verified, asked, uses, uniform, summed, described })))
+    let alone = alone(manifest, &verified.plan);
+    Ok(Ok(Box::new(Checked { verified, uses, uniform, summed, alone })))
 }
 
-impl Releases {
-    fn add(&mut self, published: &Published, checked: Checked) {
-        let Checked { verified, asked, uses, uniform, summed, described } = checked;
+impl Done<'_, '_> {
+    fn add(&mut self, published: &Published, checked: Checked) -> io::Result<()> {
+        let Checked { verified, uses, uniform, summed, alone } = checked;
+        let releases = &mut self.releases;
         for (agency, used) in uses {
-            self.uses.entry(agency).or_default().push(used);
+            releases.uses.add(&agency, &used)?;
         }
         for (agency, counted) in uniform {
-            self.uniform.entry(agency).or_default().join(counted);
+            releases.uniform.entry(agency).or_default().join(counted);
         }
-        *(if summed { &mut self.summed } else { &mut self.unsummed }) += 1;
-        self.asked.insert(verified.spec_hash, asked);
-        self.released.push(Released {
+        *(if summed { &mut releases.summed } else { &mut releases.unsummed }) += 1;
+        self.questions.add_verified(&verified);
+        releases.lines.push(ReleaseLine {
             number: published.number,
             at_s: published.at_s,
+            price_rho: verified.plan.price().as_f64(),
+            alone_rho: alone.as_f64(),
+            sketched: !verified.plan.sketches().is_empty(),
             participants: verified.participants.len() as u32,
             attempt: verified.attempt,
-            plan: described,
-            spec: verified.spec,
+            manifest: verified.spec.manifest_hash,
+            mechanism: mechanism(&verified),
+            planner: verified.spec.planner,
+            purpose: verified.spec.purpose,
+            sql: verified.spec.sql,
         });
+        Ok(())
     }
 }
 

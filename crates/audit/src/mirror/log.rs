@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use almoner_federation::Digest;
-use almoner_federation::note::MAX_NOTE_BYTES;
 use almoner_federation::tiles::{TileKind, TilePath, WIDTH, decode_bundle, decode_hashes};
 
 use super::write::{LogWriter, replace};
+
+/// Longest tile: 256 entries of 2^16 - 1 bytes, each after its length.
+const MAX_TILE_BYTES: u64 = WIDTH * (2 + 65_535);
 
 /// The folder of one log.
 #[derive(Debug, Clone)]
@@ -38,16 +40,11 @@ impl LogFolder {
     }
 
     /// The newest note, if there is one.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] when the file is too long for a note, or no text.
     pub fn checkpoint(&self) -> io::Result<Option<String>> {
-        let path = self.root.join("checkpoint");
-        match std::fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-            Ok(about) if about.len() > MAX_NOTE_BYTES as u64 => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, "the checkpoint is longer than 1 MiB"))
-            }
-            Ok(_) => std::fs::read_to_string(path).map(Some),
-        }
+        super::note(&self.root.join("checkpoint"))
     }
 
     /// Puts the newest note in the place of the one before.
@@ -94,10 +91,11 @@ impl LogFolder {
     fn tile(&self, kind: TileKind, index: u64, width: u64) -> io::Result<Option<Vec<u8>>> {
         for width in [WIDTH, width] {
             let path = TilePath::new(kind, index, width).map_err(io::Error::other)?;
-            match std::fs::read(self.root.join(path.to_string())) {
-                Ok(bytes) => return Ok(Some(bytes)),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+            // What is longer than any tile is none.
+            let tile =
+                super::readable(super::read_bounded(&self.root.join(path.to_string()), MAX_TILE_BYTES))?;
+            if tile.is_some() {
+                return Ok(tile);
             }
         }
         Ok(None)

@@ -15,9 +15,11 @@ mod log;
 mod write;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use almoner_federation::note::MAX_NOTE_BYTES;
 use almoner_federation::{Digest, Manifest, Name, Reader, Signature, lp};
 
 pub use log::{LogFolder, ReadEntry};
@@ -25,6 +27,9 @@ pub use write::LogWriter;
 
 /// Longest file that is read whole: a release's evidence.
 const MAX_FILE_BYTES: u64 = 1 << 28;
+
+/// Longest question, and longest signature, of a list of questions.
+const MAX_QUESTION_BYTES: u32 = 1 << 20;
 
 /// Most notes that are remembered of one log.
 const MAX_SEEN: usize = 100_000;
@@ -86,7 +91,7 @@ impl Mirror {
 
     /// The evidence of the release that the registry's entry `number` published, if it is here.
     pub fn release(&self, number: u64) -> io::Result<Option<Vec<u8>>> {
-        read_bounded(&self.release_path(number))
+        read_bounded(&self.release_path(number), MAX_FILE_BYTES)
     }
 
     /// Keeps a release's evidence.
@@ -99,11 +104,17 @@ impl Mirror {
         self.root.join("registry/releases").join(format!("{:05}", number / 1000)).join(format!("{number}.pb"))
     }
 
-    /// Every note that was ever seen of the log `name` (`nodes/<agency>` or `registry`), with where it is kept.
+    /// Every note that was ever seen of the log `name` (`nodes/<agency>` or `registry`), with where it is kept. Files that are
+    /// no notes are left out.
     pub fn seen(&self, name: &str) -> io::Result<Vec<(String, String)>> {
         let folder = self.root.join("seen").join(name);
-        let read = |path: PathBuf| Ok((format!("{}", path.display()), std::fs::read_to_string(&path)?));
-        files(&folder)?.into_iter().take(MAX_SEEN).map(read).collect()
+        let mut notes = Vec::new();
+        for path in files(&folder)?.into_iter().take(MAX_SEEN) {
+            if let Some(note) = readable(note(&path))? {
+                notes.push((path.display().to_string(), note));
+            }
+        }
+        Ok(notes)
     }
 
     /// Remembers a note of that log for ever.
@@ -117,19 +128,36 @@ impl Mirror {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] when the file is something else.
     pub fn questions(&self, agency: &Name) -> io::Result<Vec<AskedQuestion>> {
-        let path = self.root.join("nodes").join(agency.as_str()).join("questions");
-        let Some(bytes) = read_bounded(&path)? else { return Ok(Vec::new()) };
-        let malformed = || {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{}: not a list of questions", path.display()))
-        };
-        let mut reader = Reader::plain(&bytes);
         let mut questions = Vec::new();
-        while !reader.is_empty() {
+        self.each_question(agency, |asked| questions.push(asked))?;
+        Ok(questions)
+    }
+
+    /// Gives the questions that an agency's ledger keeps to `each`, one at a time, none of which is longer than 1 MiB.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::InvalidData`] from where on the file is something else.
+    pub fn each_question(&self, agency: &Name, mut each: impl FnMut(AskedQuestion)) -> io::Result<()> {
+        let path = self.node(agency).root().join("questions");
+        let mut file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => BufReader::new(file?),
+        };
+        let malformed = || {
+            let text = format!("{}: not a list of questions", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
+        let mut both = Vec::new();
+        while !file.fill_buf()?.is_empty() {
+            both.clear();
+            item(&mut file, &mut both)?.ok_or_else(malformed)?;
+            item(&mut file, &mut both)?.ok_or_else(malformed)?;
+            let mut reader = Reader::plain(&both);
             let body = reader.bytes().map_err(|_| malformed())?.to_vec();
             let signature = Signature(reader.array().map_err(|_| malformed())?);
-            questions.push(AskedQuestion { body, signature });
+            each(AskedQuestion { body, signature });
         }
-        Ok(questions)
+        Ok(())
     }
 
     /// Writes the questions of an agency's ledger.
@@ -141,11 +169,7 @@ impl Mirror {
 
     /// The newest note of the ledger of `of` that an agency remembers, if it does.
     pub fn remembered(&self, agency: &Name, of: &Name) -> io::Result<Option<String>> {
-        let note = read_bounded(&self.remembered_path(agency, of))?;
-        let text = |bytes| {
-            String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-        };
-        note.map(text).transpose()
+        note(&self.remembered_path(agency, of))
     }
 
     fn remembered_path(&self, agency: &Name, of: &Name) -> PathBuf {
@@ -176,15 +200,55 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A whole file, if it is there.
-fn read_bounded(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-        Ok(about) if about.len() > MAX_FILE_BYTES => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("{} is longer than 256 MiB", path.display()),
-        )),
-        Ok(_) => std::fs::read(path).map(Some),
+/// Appends the next length-prefixed item to `into`, with its length; `None` when there is none, or none so short.
+fn item(file: &mut impl Read, into: &mut Vec<u8>) -> io::Result<Option<()>> {
+    let before = into.len();
+    if file.by_ref().take(4).read_to_end(into)? < 4 {
+        return Ok(None);
+    }
+    let length = into[before..].try_into().map(u32::from_be_bytes).expect("four bytes were read");
+    if length > MAX_QUESTION_BYTES {
+        return Ok(None);
+    }
+    let read = file.by_ref().take(length.into()).read_to_end(into)?;
+    Ok((read == length as usize).then_some(()))
+}
+
+/// A whole file of at most `max` bytes, if it is there.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] when it is longer.
+fn read_bounded(path: &Path, max: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    // Its length may change while it is read.
+    file.take(max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max {
+        let text = format!("{} is longer than {max} bytes", path.display());
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(Some(bytes))
+}
+
+/// A note, if it is there.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] when it is too long for one, or no text.
+fn note(path: &Path) -> io::Result<Option<String>> {
+    let text = |bytes| {
+        String::from_utf8(bytes)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, format!("{} is no text", path.display())))
+    };
+    read_bounded(path, MAX_NOTE_BYTES as u64)?.map(text).transpose()
+}
+
+/// Nothing for what is there and cannot be what it should be.
+pub(crate) fn readable<T>(read: io::Result<Option<T>>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        read => read,
     }
 }
