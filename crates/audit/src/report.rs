@@ -121,19 +121,24 @@ pub struct ReleaseLine {
     pub mechanism: String,
 }
 
+/// Whether everything could be looked at, and there was something.
+pub(crate) fn is_complete(checked: &[(String, u64)], unverified: &[String]) -> bool {
+    unverified.is_empty() && checked.iter().any(|(_, times)| *times > 0)
+}
+
+/// What an audit without findings says.
+pub(crate) fn verdict(is_complete: bool) -> &'static str {
+    if is_complete {
+        "Nothing was found wrong."
+    } else {
+        "Nothing was found wrong in what could be looked at."
+    }
+}
+
 impl Report {
     /// Whether everything could be looked at, and there was something.
     pub fn is_complete(&self) -> bool {
-        self.unverified.is_empty() && self.checked.iter().any(|(_, times)| *times > 0)
-    }
-
-    /// What a report without findings says.
-    pub(crate) fn verdict(&self) -> &'static str {
-        if self.is_complete() {
-            "Nothing was found wrong."
-        } else {
-            "Nothing was found wrong in what could be looked at."
-        }
+        is_complete(&self.checked, &self.unverified)
     }
 
     /// Whether nothing is wrong.
@@ -177,7 +182,7 @@ impl fmt::Display for Report {
             writeln!(f, "  - {what}")?;
         }
         match self.findings.len() {
-            0 => writeln!(f, "{}", self.verdict()),
+            0 => writeln!(f, "{}", verdict(self.is_complete())),
             count => {
                 writeln!(f, "{count} findings")?;
                 self.findings.iter().try_for_each(|finding| writeln!(f, "  - {finding}"))

@@ -10,7 +10,8 @@ use almoner_federation::{Digest, Manifest, Name, Role, VerifyingKey};
 use almoner_ledger::Position;
 
 use crate::check::{
-    Against, By, Questions, Rounds, Seen, Shown, Signer, check_node, check_registry, check_releases,
+    Against, By, MAX_LISTED, Questions, Rounds, Seen, Shown, Signer, check_node, check_registry,
+    check_releases,
 };
 use crate::finding::{Code, Finding};
 use crate::mirror::{LogFolder, Mirror, readable};
@@ -26,7 +27,7 @@ const NOBODY_CAN: [&str; 3] = [
 ];
 
 /// Audits everything in `mirror`, and what `others`, mirrors that other auditors fetched, were shown besides; on all
-/// processors. Memory: about a kilobyte for each release and 800 bytes for each round of the longest ledger. The system's
+/// processors. Memory: about a kilobyte for each release, and as much for each round of the longest ledger. The system's
 /// temporary folder takes 249 bytes for each participant of each release.
 ///
 /// # Errors
@@ -166,13 +167,22 @@ impl<'a> Run<'a> {
     /// Adds every question that a ledger holds.
     fn questions(&mut self, questions: &mut Questions<'a>) -> io::Result<()> {
         for name in self.agencies() {
-            let findings = &mut self.findings;
+            let (mut found, mut more) = (Vec::new(), 0u64);
             let read = self.mirror.each_question(&name, |asked| {
-                if let Err(problem) = questions.add(&asked.body, &asked.signature) {
-                    let finding = Finding::new(Code::Question, name.as_str(), problem);
-                    findings.push(finding.about(Digest::of(&asked.body)));
+                match questions.add(&asked.body, &asked.signature) {
+                    Ok(()) => {}
+                    Err(_) if found.len() == MAX_LISTED => more += 1,
+                    Err(problem) => {
+                        let finding = Finding::new(Code::Question, name.as_str(), problem);
+                        found.push(finding.about(Digest::of(&asked.body)));
+                    }
                 }
             });
+            self.findings.extend(found);
+            if more > 0 {
+                let text = format!("and {more} more questions that are none");
+                self.findings.push(Finding::new(Code::Question, name.as_str(), text));
+            }
             match read {
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     self.findings.push(Finding::new(Code::Question, name.as_str(), error.to_string()));

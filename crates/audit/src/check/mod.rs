@@ -12,7 +12,7 @@ mod uniform;
 mod uses;
 
 pub(crate) use log::Signer;
-pub(crate) use node::{Against, NodeChecked, check_node};
+pub(crate) use node::{Against, MAX_LISTED, NodeChecked, check_node};
 pub(crate) use questions::Questions;
 pub(crate) use registry::{Rounds, check_registry};
 pub(crate) use release::{Releases, check_releases};

@@ -15,8 +15,10 @@ use super::uses::Use;
 use crate::finding::{Code, Finding, doubted};
 use crate::mirror::LogFolder;
 
-/// Most findings of one kind that are listed for a log, and most points of its charges over time.
-const MAX_LISTED: usize = 1_000;
+/// Most findings of one kind that are listed for a log.
+pub(crate) const MAX_LISTED: usize = 1_000;
+
+/// Most points of a ledger's charges over time.
 const MAX_POINTS: usize = 2_000;
 
 /// What one ledger says.

@@ -194,13 +194,26 @@ fn hostile_texts_are_shown_and_mean_nothing() {
 }
 
 #[test]
-fn findings_stand_before_everything_else() {
-    let clean = page(&report());
-    assert!(clean.contains("Nothing was found wrong.") && !clean.contains("class=\"found\""));
+fn a_clean_page_says_whether_everything_could_be_looked_at() {
+    let all = |report: &Report| page(report).contains("Nothing was found wrong.");
+    let some = |report: &Report| page(report).contains("Nothing was found wrong in what could be looked at.");
     let mut report = report();
+    assert!(some(&report) && !all(&report), "something is unverified");
+    report.unverified.clear();
+    assert!(all(&report) && !some(&report));
+    report.checked.iter_mut().for_each(|(_, times)| *times = 0);
+    assert!(some(&report) && !all(&report), "nothing was checked");
+}
+
+#[test]
+fn findings_stand_before_everything_else() {
+    let mut report = report();
+    report.unverified.clear();
+    let clean = page(&report);
+    assert!(clean.contains("Nothing was found wrong.") && !clean.contains("class=\"found\""));
     report.findings.push(Finding::new(Code::Rollback, "north", "it went back").at(3));
     let page = page(&report);
-    assert!(!page.contains("Nothing was found wrong."));
+    assert!(!page.contains("Nothing was found wrong"));
     let found = page.find("<section id=\"findings\"").expect("there");
     assert!(
         page[found..].contains("log-rollback")

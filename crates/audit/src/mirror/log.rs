@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use almoner_federation::Digest;
-use almoner_federation::tiles::{TileKind, TilePath, WIDTH, decode_bundle, decode_hashes};
+use almoner_federation::tiles::{MAX_ENTRY_BYTES, TileKind, TilePath, WIDTH, decode_bundle, decode_hashes};
 
 use super::write::{LogWriter, replace};
 
-/// Longest tile: 256 entries of 2^16 - 1 bytes, each after its length.
-const MAX_TILE_BYTES: u64 = WIDTH * (2 + 65_535);
+/// Longest tile: 256 of the longest entries, each after its length.
+const MAX_TILE_BYTES: u64 = WIDTH * (2 + MAX_ENTRY_BYTES as u64);
 
 /// The folder of one log.
 #[derive(Debug, Clone)]

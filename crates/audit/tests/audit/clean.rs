@@ -1,6 +1,6 @@
 //! An honest federation: nothing is found, and everything was looked at.
 
-use almoner_audit::{Code, audit};
+use almoner_audit::{Code, Mirror, audit};
 
 use crate::support::{Round, SQL, World, federation};
 
@@ -20,6 +20,26 @@ fn an_honest_federation_with_real_ledgers_has_no_finding() {
     }
     let counts: Vec<u64> = report.checked.iter().map(|(_, times)| *times).collect();
     assert!(counts.iter().all(|times| *times > 0), "{report}");
+    assert!(report.is_complete() && report.to_string().ends_with("\nNothing was found wrong.\n"), "{report}");
+}
+
+#[test]
+fn an_audit_of_less_than_everything_does_not_say_that_all_is_well() {
+    let incomplete = |mirror: &Mirror, lacks: &str| {
+        let report = audit(mirror, &[]).expect("readable");
+        assert!(report.is_clean() && !report.is_complete(), "{report}");
+        assert!(report.unverified.iter().any(|text| text.contains(lacks)), "{report}");
+        let verdict = "\nNothing was found wrong in what could be looked at.\n";
+        assert!(report.to_string().ends_with(verdict), "{report}");
+    };
+    let empty = tempfile::tempdir().expect("a temporary folder");
+    incomplete(&Mirror::new(empty.path()), "there is no manifest");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mirror = World::new(3, None, None).write(folder.path());
+    std::fs::remove_dir_all(folder.path().join("registry")).expect("it was written");
+    incomplete(&mirror, "there is no registry");
+    std::fs::remove_dir_all(folder.path().join("nodes")).expect("it was written");
+    incomplete(&mirror, "the ledger of north");
 }
 
 #[test]

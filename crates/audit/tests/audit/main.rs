@@ -1,6 +1,8 @@
 //! Audits of whole federations, honest and not.
 
+mod bounds;
 mod clean;
 mod lies;
 mod support;
 mod tampering;
+mod threads;

@@ -3,13 +3,15 @@
 use super::{MAX_FINDINGS, list, table};
 use crate::dossier::Dossier;
 use crate::dossier::text::{Foreign, epsilon, rho};
+use crate::report::{is_complete, verdict};
 
 pub(super) fn findings(dossier: &Dossier) -> String {
     let found = &dossier.findings;
     if found.is_empty() {
-        return "<p class=\"big\">Nothing was found wrong.</p>\n<p>Read also <a href=\"#unverified\">what was not \
-                verified</a>.</p>\n"
-            .into();
+        let verdict = verdict(is_complete(&dossier.checked, &dossier.unverified));
+        return format!(
+            "<p class=\"big\">{verdict}</p>\n<p>Read also <a href=\"#unverified\">what was not verified</a>.</p>\n"
+        );
     }
     let lines = found.iter().take(MAX_FINDINGS).map(|finding| {
         let entry = finding.entry.map_or_else(String::new, |entry| entry.to_string());
