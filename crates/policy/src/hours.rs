@@ -38,6 +38,8 @@ impl Hours {
         if from == to {
             return Err("hours.from and hours.to are the same; leave hours out to answer at any time".into());
         }
+        // Two spellings of one midnight.
+        let to = if to == 0 { DAY_MINUTES } else { to };
         let mut days = [table.days.is_none(); 7];
         for word in table.days.iter().flatten() {
             let day = DAYS.iter().position(|day| day == word);
@@ -76,12 +78,17 @@ fn minutes(text: &str) -> Result<u64, String> {
     read().ok_or_else(|| format!("{text:?} is no time of the day; write HH:MM, 00:00 to 24:00, in UTC"))
 }
 
+/// As they stand in a node.toml: all days are left out.
 impl fmt::Display for Hours {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |minutes: u64| format!("{:02}:{:02}", minutes / 60, minutes % 60);
-        let days = DAYS.iter().zip(self.days).filter(|(_, on)| *on).map(|(day, _)| *day);
-        let days = days.collect::<Vec<_>>().join(" ");
-        write!(f, "{} to {} UTC, beginning on {days}", time(self.from), time(self.to))
+        write!(f, "{{ from = \"{}\", to = \"{}\"", time(self.from), time(self.to))?;
+        if self.days != [true; 7] {
+            let days = DAYS.iter().zip(self.days).filter(|(_, on)| *on);
+            let days: Vec<String> = days.map(|(day, _)| format!("\"{day}\"")).collect();
+            write!(f, ", days = [{}]", days.join(", "))?;
+        }
+        f.write_str(" }")
     }
 }
 
@@ -114,7 +121,15 @@ mod tests {
         ] {
             assert_eq!(office.hold(moment), holds, "{moment}");
         }
-        assert_eq!(office.to_string(), "08:00 to 18:00 UTC, beginning on mon fri");
+        assert_eq!(office.to_string(), "{ from = \"08:00\", to = \"18:00\", days = [\"mon\", \"fri\"] }");
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_by_either_name() {
+        let (end, begin) = (hours("08:00", "24:00", &["mon"]), hours("08:00", "00:00", &["mon"]));
+        assert_eq!(end, begin);
+        let evening = end.expect("hours");
+        assert!(evening.hold(at(0, 23, 59)) && !evening.hold(at(1, 0, 0)));
     }
 
     #[test]

@@ -8,7 +8,9 @@
 //!
 //! Nothing here may read data: what is refused, and what is said of it, depends on none.
 
+mod canonical;
 mod decision;
+mod facts;
 mod hours;
 mod queue;
 mod rules;
@@ -16,6 +18,7 @@ mod scope;
 mod tables;
 
 pub use decision::{DecisionFault, MAX_DAYS, Office, holds};
+pub use facts::{Facts, gives_purpose};
 pub use hours::Hours;
 pub use queue::{
     Asked, Decided, Listing, MAX_REASON_BYTES, MAX_WAITING, MAX_WAITING_OF_A_PLANNER, Queue, QueueError,

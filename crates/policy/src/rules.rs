@@ -1,13 +1,13 @@
 //! The agency's rules, checked against the manifest, and what they say of a question.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
-use almoner_federation::{Digest, Manifest, PicoRho};
+use almoner_federation::{Manifest, PicoRho};
 use almoner_query::{Plan, Spec};
 
+use crate::facts::Facts;
 use crate::hours::Hours;
-use crate::scope::{RuleRefusal, Scope, column_text, columns};
+use crate::scope::{RuleRefusal, Scope, columns};
 use crate::tables::{ApproveTables, Purpose, RulesTable};
 
 /// What the rules say of a question.
@@ -25,19 +25,19 @@ pub enum Verdict {
 /// manifest, limits and budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    scope: Scope,
-    denied: BTreeSet<(String, String)>,
-    purpose_required: bool,
-    hours: Option<Hours>,
-    approve: Approve,
+    pub(crate) scope: Scope,
+    pub(crate) denied: BTreeSet<(String, String)>,
+    pub(crate) purpose_required: bool,
+    pub(crate) hours: Option<Hours>,
+    pub(crate) approve: Approve,
 }
 
 /// What is answered without the data officer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Approve {
+pub(crate) enum Approve {
     Everything,
     /// What lies within one of these at no more than its price; nothing where there is none.
-    Any(Vec<(Scope, Option<PicoRho>)>),
+    Any(BTreeSet<(Scope, Option<PicoRho>)>),
 }
 
 /// Longest canonical text of an agency's rules, as much as a ledger's POLICY entry holds.
@@ -64,7 +64,7 @@ impl Rules {
         );
         let approve = match approve {
             ApproveTables::Everything => Approve::Everything,
-            ApproveTables::Nothing => Approve::Any(Vec::new()),
+            ApproveTables::Nothing => Approve::Any(BTreeSet::new()),
             ApproveTables::Any(all) => {
                 let checked = all.iter().map(|one| {
                     let checked = Scope::check(
@@ -96,65 +96,38 @@ impl Rules {
     /// What they say of a question at a moment, in seconds since 1970: a pure function of what is public. `plan` is
     /// this party's own plan of `spec`.
     pub fn judge(&self, spec: &Spec, plan: &Plan, now_s: u64) -> Verdict {
-        if let Err(refusal) = self.pass(spec, plan, now_s) {
+        match self.judge_at_any_hour(&Facts::of(spec, plan)) {
+            Verdict::Refused(refusal) => Verdict::Refused(refusal),
+            _ if self.hours.as_ref().is_some_and(|hours| !hours.hold(now_s)) => {
+                Verdict::Refused(RuleRefusal::Hours)
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// What they say of a question but for the hours, which are for the node alone: an entry's time is when the
+    /// answer was ready, not when the question came.
+    pub fn judge_at_any_hour(&self, facts: &Facts<'_>) -> Verdict {
+        if let Err(refusal) = self.pass(facts) {
             return Verdict::Refused(refusal);
         }
         let approved = match &self.approve {
             Approve::Everything => true,
             Approve::Any(all) => all.iter().any(|(scope, most)| {
-                scope.holds(spec, plan).is_ok() && most.is_none_or(|most| plan.price() <= most)
+                scope.holds(facts).is_ok() && most.is_none_or(|most| facts.price <= most)
             }),
         };
         if approved { Verdict::Approved } else { Verdict::Queue }
     }
 
-    fn pass(&self, spec: &Spec, plan: &Plan, now_s: u64) -> Result<(), RuleRefusal> {
-        self.scope.holds(spec, plan)?;
-        if !self.denied.is_disjoint(&plan.uses().columns) {
+    fn pass(&self, facts: &Facts<'_>) -> Result<(), RuleRefusal> {
+        self.scope.holds(facts)?;
+        if !self.denied.is_disjoint(&facts.uses.columns) {
             return Err(RuleRefusal::Column);
         }
-        if self.purpose_required && !spec.purpose.chars().any(char::is_alphanumeric) {
+        if self.purpose_required && !facts.has_purpose {
             return Err(RuleRefusal::Purpose);
         }
-        if self.hours.as_ref().is_some_and(|hours| !hours.hold(now_s)) {
-            return Err(RuleRefusal::Hours);
-        }
         Ok(())
-    }
-
-    /// The rules as canonical text: the same for all orders, repetitions and spellings in the file. Nothing in it is
-    /// secret.
-    pub fn canonical(&self) -> String {
-        let Rules { scope, denied, purpose_required, hours, approve } = self;
-        let mut text = format!("almoner rules 1\nallowed: {}\n", scope.text());
-        let denied: Vec<String> = denied.iter().map(column_text).collect();
-        // Each with a blank before it: a line that allows or denies nothing ends at its colon.
-        let mut line = |name: &str, value: &str| {
-            let blank = if value.is_empty() { "" } else { " " };
-            writeln!(text, "{name}:{blank}{value}").expect("a string takes any text");
-        };
-        line("columns denied", &denied.join(" "));
-        line("purpose", if *purpose_required { "required" } else { "optional" });
-        line("hours", &hours.as_ref().map_or("any".into(), Hours::to_string));
-        match approve {
-            Approve::Everything => line("approve", "everything"),
-            Approve::Any(all) => {
-                let text = |(scope, most): &(Scope, Option<PicoRho>)| {
-                    let most = most.map_or("*".into(), |most| most.to_string());
-                    format!("{}; rho {most}", scope.text())
-                };
-                let sorted: BTreeSet<String> = all.iter().map(text).collect();
-                if sorted.is_empty() {
-                    line("approve", "nothing");
-                }
-                sorted.iter().for_each(|one| line("approve", one));
-            }
-        }
-        text
-    }
-
-    /// SHA-256 of [`Rules::canonical`].
-    pub fn hash(&self) -> Digest {
-        Digest::of(self.canonical().as_bytes())
     }
 }

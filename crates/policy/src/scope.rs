@@ -3,27 +3,36 @@
 use std::collections::BTreeSet;
 
 use almoner_federation::{Manifest, Name};
-use almoner_query::{Family, Plan, Spec};
+use almoner_query::Family;
+use thiserror::Error;
+
+use crate::facts::Facts;
 
 /// Which rule a question breaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RuleRefusal {
     /// The planner is not among those that may ask here.
+    #[error("its planner may not ask")]
     Planner,
     /// A table may not be asked about.
+    #[error("a table may not be asked about")]
     Table,
     /// A column may not be used, wherever the question mentions it.
+    #[error("a column may not be used")]
     Column,
     /// A kind of aggregate is not answered.
+    #[error("a kind of aggregate is not answered")]
     Aggregate,
     /// The question does not say what it is for.
+    #[error("it does not say what it is for")]
     Purpose,
     /// Not at this hour.
+    #[error("not at this hour")]
     Hours,
 }
 
 /// Conditions on a question; what is `None` holds for all. Names are the manifest's.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Scope {
     pub(crate) planners: Option<BTreeSet<Name>>,
     pub(crate) tables: Option<BTreeSet<String>>,
@@ -57,27 +66,25 @@ impl Scope {
     }
 
     /// Whether a question lies within, or the first condition that it breaks.
-    pub(crate) fn holds(&self, spec: &Spec, plan: &Plan) -> Result<(), RuleRefusal> {
+    pub(crate) fn holds(&self, facts: &Facts<'_>) -> Result<(), RuleRefusal> {
         let within = |holds: bool, refusal| if holds { Ok(()) } else { Err(refusal) };
         let Scope { planners, tables, columns, families } = self;
-        let uses = plan.uses();
-        within(planners.as_ref().is_none_or(|all| all.contains(&spec.planner)), RuleRefusal::Planner)?;
-        let mut asked = plan.tables().iter();
+        let uses = facts.uses;
+        within(planners.as_ref().is_none_or(|all| all.contains(facts.planner)), RuleRefusal::Planner)?;
+        let mut asked = facts.tables.iter();
         within(tables.as_ref().is_none_or(|all| asked.all(|one| all.contains(one))), RuleRefusal::Table)?;
         within(columns.as_ref().is_none_or(|all| uses.columns.is_subset(all)), RuleRefusal::Column)?;
         within(families.as_ref().is_none_or(|all| uses.families.is_subset(all)), RuleRefusal::Aggregate)
     }
 
-    /// Canonical text, one condition after the other, sorted; `*` for all, which is no name.
+    /// Canonical text: a line for each condition that there is, its names sorted.
     pub(crate) fn text(&self) -> String {
         let Scope { planners, tables, columns, families } = self;
-        format!(
-            "planners {}; tables {}; columns {}; aggregates {}",
-            listed(planners.as_ref(), Name::to_string),
-            listed(tables.as_ref(), String::clone),
-            listed(columns.as_ref(), column_text),
-            listed(families.as_ref(), Family::to_string),
-        )
+        let planners = planners.as_ref().map(|all| list("planners", all.iter().map(Name::to_string)));
+        let tables = tables.as_ref().map(|all| list("tables", all.iter().cloned()));
+        let columns = columns.as_ref().map(|all| list("columns", all.iter().map(column_text)));
+        let families = families.as_ref().map(|all| list("aggregates", all.iter().map(Family::to_string)));
+        [planners, tables, columns, families].into_iter().flatten().collect()
     }
 }
 
@@ -85,8 +92,10 @@ pub(crate) fn column_text((table, column): &(String, String)) -> String {
     format!("{table}.{column}")
 }
 
-fn listed<T>(all: Option<&BTreeSet<T>>, text: impl Fn(&T) -> String) -> String {
-    all.map_or("*".into(), |all| all.iter().map(text).collect::<Vec<_>>().join(" "))
+/// A line of TOML. No name in a manifest has a character that would need another writing in quotes.
+pub(crate) fn list(key: &str, names: impl Iterator<Item = String>) -> String {
+    let names: Vec<String> = names.map(|name| format!("\"{name}\"")).collect();
+    format!("{key} = [{}]\n", names.join(", "))
 }
 
 fn nothing(field: &str) -> String {

@@ -6,6 +6,14 @@ use almoner_federation::{Name, PicoRho};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
+/// A text of rules and nothing else.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RulesFile {
+    pub(crate) rules: RulesTable,
+    pub(crate) approve: ApproveTables,
+}
+
 /// The `[rules]` table; every field is optional and only tightens.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -80,7 +80,7 @@ impl FromStr for Family {
 }
 
 /// The columns and aggregates of one question.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Uses {
     /// Table and column, both in the manifest's spelling, wherever the question mentions them: measured or weighed
     /// by, in WHERE, FILTER, CASE or GROUP BY. The unit's column is among them where units are counted.

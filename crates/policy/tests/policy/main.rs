@@ -1,5 +1,6 @@
 //! Rules, decisions and the queue from the outside.
 
+mod canonical;
 mod decisions;
 mod judge;
 mod queue;
