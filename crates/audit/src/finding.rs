@@ -40,7 +40,7 @@ codes! {
     Entry = "entry-malformed";
     /// An entry may not follow the entries before it: sums, limits, steps, signatures.
     Books = "entry-books";
-    /// A policy is not within the manifest, or names other keys.
+    /// A policy is not within the manifest, names other keys, or has rules that cannot be read.
     Policy = "policy";
     /// A charge is not the price that follows from question and manifest.
     Price = "price";
@@ -66,7 +66,9 @@ codes! {
     Uniform = "not-uniform";
     /// A release does not meet what a participant's policy asks of every release.
     Rules = "rules";
-    /// A node released although its own rules or its officer had not approved the question.
+    /// A node reserved a question that its own rules refuse.
+    Refused = "refused-question";
+    /// A node reserved a question that its own rules leave to its officer, and not with her approval of that question.
     Approval = "approval";
 }
 

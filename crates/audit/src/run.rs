@@ -20,10 +20,11 @@ use crate::tally::{Tally, node_line};
 use crate::together::together;
 
 /// What no audit can show, whatever it is given.
-const NOBODY_CAN: [&str; 3] = [
+const NOBODY_CAN: [&str; 4] = [
     "that an agency drew its noise, and drew it at random",
     "that an agency's data are true, and that no unit is at more agencies than the manifest says",
     "that an agency has no second ledger whose rounds were never published or witnessed",
+    "that an agency kept to the hours of its own rules, and that its officer denied nothing that it answered",
 ];
 
 /// Audits everything in `mirror`, and what `others`, mirrors that other auditors fetched, were shown besides; on all
@@ -229,7 +230,14 @@ impl<'a> Run<'a> {
         let all = Shown::of(all);
         let checked = check_node(&folder, signed.checkpoint(), &all, against, &mut self.findings)?;
         for (count, what) in [
-            (checked.unknown_questions, "reservations whose question is not here, and so their prices"),
+            (
+                checked.unknown_questions,
+                "reservations whose question is not here, and so their prices and approvals",
+            ),
+            (
+                checked.unjudged,
+                "reservations whose agency's own rules cannot be read here, and so whether they allow them",
+            ),
             (checked.unknown_manifests, "policies under a manifest that is not here"),
         ] {
             if count > 0 {

@@ -14,6 +14,7 @@ pub(crate) struct Tally {
     charges: u64,
     questions: u64,
     priced: u64,
+    judged: u64,
 }
 
 impl Tally {
@@ -29,6 +30,7 @@ impl Tally {
         self.policies += checked.policies.len() as u64;
         self.charges += checked.charges;
         self.priced += checked.priced;
+        self.judged += checked.judged;
     }
 
     /// The different questions.
@@ -46,6 +48,7 @@ impl Tally {
             ("charges after their reservations, with sums within every limit", self.charges),
             ("questions signed by their planners, and planned again", self.questions),
             ("prices and territories equal to the auditor's own", self.priced),
+            ("reservations that the agency's own rules allow or its officer approved", self.judged),
             (
                 "releases with all signatures, quorum, commitments, charges and witnesses",
                 releases.lines.len() as u64,

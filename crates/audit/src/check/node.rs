@@ -5,9 +5,13 @@ use std::io;
 
 use almoner_federation::checkpoint::Checkpoint;
 use almoner_federation::{Digest, Manifest, Name, NodeId, PicoRho};
-use almoner_ledger::{Books, Entry, PolicyEntry, ReleaseLimits, RoundEntry, RoundPhase, Step, Touched};
+use almoner_ledger::{
+    ApprovalEntry, Books, Entry, PolicyEntry, ReleaseLimits, RoundEntry, RoundPhase, Step, Touched,
+};
+use almoner_policy::{Facts, Rules, Verdict, holds};
 
 use super::log;
+use super::plans::Planned;
 use super::policy;
 use super::questions::{Known, Questions};
 use super::shown::Shown;
@@ -30,6 +34,10 @@ pub(crate) struct NodeChecked {
     /// Of rounds that were charged and never published.
     pub(crate) lost: u64,
     pub(crate) priced: u64,
+    /// RESERVE entries whose question the rules in force allow, or the officer approved.
+    pub(crate) judged: u64,
+    /// RESERVE entries before which there are no rules that can be read.
+    pub(crate) unjudged: u64,
     /// RESERVE entries whose question is nowhere to be found.
     pub(crate) unknown_questions: u64,
     pub(crate) unknown_manifests: u64,
@@ -62,12 +70,15 @@ pub(crate) fn check_node(
         faulty: false,
         asked: BTreeMap::new(),
         in_force: None,
+        rules: None,
         checked: NodeChecked {
             books: Books::new(),
             charges: 0,
             charged_rho: PicoRho::ZERO,
             lost: 0,
             priced: 0,
+            judged: 0,
+            unjudged: 0,
             unknown_questions: 0,
             unknown_manifests: 0,
             spent: Vec::new(),
@@ -90,7 +101,8 @@ pub(crate) fn check_node(
                     }
                     match &entry {
                         Entry::Policy(entry) => reading.policy(number, entry),
-                        Entry::Approval(_) | Entry::Load(_) => {}
+                        Entry::Approval(entry) => reading.approval(number, entry),
+                        Entry::Load(_) => {}
                         Entry::Round(entry) => reading.round(number, entry),
                     }
                 }
@@ -118,6 +130,8 @@ struct Reading<'a> {
     faulty: bool,
     /// The manifest of the last policy, whether or not that fits.
     in_force: Option<Digest>,
+    /// The rules of that policy, if they can be read.
+    rules: Option<Rules>,
     checked: NodeChecked,
     /// What was asked of releases from each policy's entry on.
     asked: BTreeMap<u64, ReleaseLimits>,
@@ -135,13 +149,19 @@ impl<'a> Reading<'a> {
     fn policy(&mut self, number: u64, entry: &PolicyEntry) {
         let policy = &entry.signed.policy;
         self.in_force = Some(policy.manifest_hash);
+        self.rules = None;
         match self.against.manifests.get(&policy.manifest_hash) {
             None => self.checked.unknown_manifests += 1,
             Some(manifest) => {
-                let faults = match manifest.agency_named(self.against.agency) {
+                let mut faults = match manifest.agency_named(self.against.agency) {
                     Some(agency) => policy::faults(policy, manifest, agency),
                     None => vec!["its manifest has no such agency".into()],
                 };
+                // No node writes such a text, and nothing that it serves could be judged.
+                match Rules::read(&policy.rules, manifest) {
+                    Ok(rules) => self.rules = Some(rules),
+                    Err(problem) => faults.push(format!("its rules cannot be read: {problem}")),
+                }
                 // One policy, one finding: whoever raised one limit has often raised all.
                 if !faults.is_empty() {
                     self.find(Finding::new(Code::Policy, self.log(), faults.join("; ")).at(number));
@@ -150,6 +170,16 @@ impl<'a> Reading<'a> {
         }
         self.asked.insert(number, policy.release.clone());
         self.checked.policies.push(entry.clone());
+    }
+
+    fn approval(&mut self, number: u64, entry: &ApprovalEntry) {
+        let Some(policy) = self.checked.policies.last() else { return };
+        let decided = entry.signed(&policy.signed.policy.origin).approval;
+        // When it was used is for the books to judge; here, whether it holds for no longer than any may.
+        if holds(&decided, decided.decided_at_s).is_err() {
+            let text = "the approval holds for longer than any may, or at no time";
+            self.find(Finding::new(Code::Approval, self.log(), text).at(number).about(entry.question));
+        }
     }
 
     fn round(&mut self, number: u64, entry: &RoundEntry) {
@@ -213,7 +243,8 @@ impl<'a> Reading<'a> {
                 "the question has another number or planner than the entry".into(),
             ));
         }
-        if self.in_force.is_some_and(|hash| hash != known.manifest_hash) {
+        let elsewhere = self.in_force.is_some_and(|hash| hash != known.manifest_hash);
+        if elsewhere {
             found.push(here(
                 Code::Question,
                 "the question was asked under another manifest than the policy in force".into(),
@@ -231,10 +262,39 @@ impl<'a> Reading<'a> {
             }
             Some(_) => self.checked.priced += 1,
         }
-        if approval.is_some_and(|question| *question != known.question) {
+        let misplaced = approval.is_some_and(|question| *question != known.question);
+        if misplaced {
             found.push(here(Code::Approval, "the approval was given to another question".into()));
         }
+        if let Some(planned) = known.planned.as_ref().filter(|_| !elsewhere) {
+            match self.verdict(known, planned) {
+                None => self.checked.unjudged += 1,
+                Some(Verdict::Refused(rule)) => {
+                    let text = format!("the agency's own rules refuse the question: {rule}");
+                    found.push(here(Code::Refused, text));
+                }
+                Some(Verdict::Queue) if approval.is_none() => {
+                    let text = "the agency's own rules leave the question to its officer, and the entry names no \
+                                approval of hers";
+                    found.push(here(Code::Approval, text.into()));
+                }
+                Some(Verdict::Queue | Verdict::Approved) => self.checked.judged += u64::from(!misplaced),
+            }
+        }
         self.found.extend(found);
+    }
+
+    /// What the rules in force say of a question, at whatever hour. Rules are at most 16 KiB, and each judgement looks
+    /// at each of their conditions once.
+    fn verdict(&self, known: &Known, planned: &Planned) -> Option<Verdict> {
+        let facts = Facts {
+            planner: &known.planner,
+            has_purpose: known.has_purpose,
+            tables: &planned.subject.tables,
+            uses: &planned.subject.uses,
+            price: planned.price,
+        };
+        Some(self.rules.as_ref()?.judge_at_any_hour(&facts))
     }
 
     /// Every release in which the agency took part has its charge, where the receipt says.

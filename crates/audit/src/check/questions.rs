@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use almoner_federation::{Digest, Manifest, Name, QueryId, Signature};
-use almoner_ledger::Touched;
+use almoner_policy::gives_purpose;
 use almoner_query::Spec;
 
 use super::plans::{Planned, Plans};
@@ -15,10 +15,25 @@ pub(crate) struct Known {
     pub(crate) query: QueryId,
     pub(crate) planner: Name,
     pub(crate) manifest_hash: Digest,
+    /// Whether it says what it is for.
+    pub(crate) has_purpose: bool,
     /// What an officer would approve.
     pub(crate) question: Digest,
     /// The auditor's own plan; `None` when there is none under the manifest that it names.
     pub(crate) planned: Option<Planned>,
+}
+
+impl Known {
+    fn of(spec: &Spec, planned: Option<Planned>) -> Self {
+        Known {
+            query: spec.query_id,
+            planner: spec.planner.clone(),
+            manifest_hash: spec.manifest_hash,
+            has_purpose: gives_purpose(&spec.purpose),
+            question: spec.question(),
+            planned,
+        }
+    }
 }
 
 /// Questions by the hash of their bytes.
@@ -53,30 +68,16 @@ impl<'a> Questions<'a> {
         let planner = manifest.planner(&spec.planner).ok_or("its planner is not in the manifest")?;
         planner.signing_key.verify(body, signature).map_err(|_| "its planner did not sign it")?;
         let planned = self.plans.of(&spec).filter(|planned| planned.hash == spec.plan_hash);
-        let known = Known {
-            query: spec.query_id,
-            manifest_hash: spec.manifest_hash,
-            question: spec.question(),
-            planner: spec.planner,
-            planned,
-        };
-        self.known.insert(spec_hash, known);
+        self.known.insert(spec_hash, Known::of(&spec, planned));
         Ok(())
     }
 
     /// Takes the question of a release that was verified with it, and so with this plan.
     pub(crate) fn add_verified(&mut self, release: &VerifiedRelease) {
-        let (spec, plan) = (&release.spec, &release.plan);
-        self.known.entry(release.spec_hash).or_insert_with(|| Known {
-            query: spec.query_id,
-            manifest_hash: spec.manifest_hash,
-            question: spec.question(),
-            planner: spec.planner.clone(),
-            planned: Some(Planned {
-                hash: plan.hash(),
-                price: plan.price(),
-                touched: Touched::of(plan.territories()),
-            }),
-        });
+        if self.known.contains_key(&release.spec_hash) {
+            return;
+        }
+        let planned = self.plans.planned(&release.plan);
+        self.known.insert(release.spec_hash, Known::of(&release.spec, Some(planned)));
     }
 }

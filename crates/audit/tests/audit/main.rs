@@ -3,6 +3,7 @@
 mod bounds;
 mod clean;
 mod lies;
+mod rules;
 mod support;
 mod tampering;
 mod threads;

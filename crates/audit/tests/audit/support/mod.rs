@@ -6,6 +6,7 @@ mod log;
 mod mirror;
 mod parties;
 mod rounds;
+mod rules;
 mod witnesses;
 mod world;
 
@@ -14,6 +15,7 @@ use std::path::Path;
 pub use lie::{LIAR, Lie, ROUND};
 pub use parties::{SQL, key, name};
 pub use rounds::Round;
+pub use rules::Moment;
 pub use world::World;
 
 /// Rounds of every kind, and a second manifest between them.

@@ -14,6 +14,7 @@ use prost::Message;
 
 use super::lie::{LIAR, Lie, ROUND};
 use super::parties::{key, name};
+use super::rules::Moment;
 use super::world::World;
 
 pub struct Round<'a> {
@@ -110,6 +111,10 @@ impl World {
             let entry = own.books.approval_entry(decided, now);
             own.append(&entry);
         }
+        if node == LIAR {
+            self.changed(Moment::Approved);
+        }
+        let own = &mut self.nodes[node];
         let question = approval.as_ref().map(|decided| decided.approval.question);
         let touched = if territories { Touched::Some(vec![0]) } else { Touched::of(plan.territories()) };
         let cost = if price { PicoRho::new(plan.price().get() / 2) } else { plan.price() };
@@ -164,6 +169,7 @@ impl World {
             collecting.receive(self.nodes[node].id, signed.as_signed(), self.now).expect("is ready");
             readies.push(ready);
         }
+        self.changed(Moment::Reserved);
         let mut releasing = collecting.release(&key(200), self.now).expect("a quorum");
         let context = releasing.ctx_hash();
         let lie = self.lie.filter(|_| number == ROUND);

@@ -13,6 +13,7 @@ use almoner_secure_sum::MaskKey;
 use super::lie::{LIAR, Lie, ROUND};
 use super::log::Log;
 use super::parties::{NOW, key, manifest_text, name, policy_of};
+use super::rules::Moment;
 
 pub struct Node {
     pub id: NodeId,
@@ -58,6 +59,8 @@ pub struct World {
     pub(super) now: u64,
     pub(super) next: u64,
     /// Logs whose hash tiles stay as they were, and whose old checkpoint stays, by folder.
+    /// Rules to put in force in the next round.
+    pub change: Option<(Moment, &'static str)>,
     pub stale_tiles: Vec<(String, Vec<Vec<u8>>)>,
     pub stale_notes: BTreeMap<String, String>,
     pub seen: Vec<(String, SignedCheckpoint)>,
@@ -95,6 +98,7 @@ impl World {
             now: NOW,
             next: 0,
             stale_tiles: Vec::new(),
+            change: None,
             stale_notes: BTreeMap::new(),
             seen: Vec::new(),
         };
@@ -106,7 +110,7 @@ impl World {
         node == LIAR && round == ROUND && self.lie == Some(lie)
     }
 
-    fn policy(&self, node: usize) -> Policy {
+    pub(super) fn policy(&self, node: usize) -> Policy {
         let manifest = &self.manifests.last().expect("one at least").1;
         let agency = manifest.agency(self.nodes[node].id).expect("a member");
         let mut policy = policy_of(manifest, agency);
