@@ -1,7 +1,9 @@
 //! The one text of an agency's rules that its officer signs: the tables of a node.toml, with everything in one order
 //! and spelling. The parser of node.toml reads it back.
 
-use almoner_federation::Manifest;
+use std::collections::BTreeSet;
+
+use almoner_federation::{Manifest, PicoRho};
 
 use crate::rules::{Approve, MAX_RULES_BYTES, Rules};
 use crate::scope::{Scope, column_text, list};
@@ -34,10 +36,11 @@ impl Rules {
             tables.push(format!("[rules]\n{rules}"));
         }
         if let Approve::Any(all) = approve {
-            tables.extend(all.iter().map(|(scope, most): &(Scope, _)| {
+            let text = |(scope, most): &(Scope, Option<PicoRho>)| {
                 let most = most.map_or(String::new(), |most| format!("most_rho = \"{most}\"\n"));
                 format!("[[approve]]\n{}{most}", scope.text())
-            }));
+            };
+            tables.extend(all.iter().map(text).collect::<BTreeSet<String>>());
         }
         tables.join("\n")
     }

@@ -66,7 +66,7 @@ fn a_question_that_waits_is_not_served_without_the_officer() {
     for rules in [
         NOTHING,
         "[[approve]]\nmost_rho = \"0.000000000001\"\n",
-        "[[approve]]\nplanners = [\"city\"]\n\n[[approve]]\naggregates = [\"SUM\"]\n",
+        "[[approve]]\naggregates = [\"SUM\"]\n\n[[approve]]\nplanners = [\"city\"]\n",
     ] {
         let (reserved, report) = under(rules, &Round::of(SQL[0]));
         found(&report, &[(Code::Approval, reserved)]);
@@ -152,6 +152,18 @@ fn rules_that_cannot_be_read_are_found_and_what_they_should_judge_is_unverified(
         let unverified = report.unverified.iter().filter(|text| text.starts_with("south: 1 reservations"));
         assert_eq!(unverified.count(), 1, "{report}");
     }
+}
+
+#[test]
+fn the_guide_names_every_kind_of_finding() {
+    let guide = include_str!("../../../../docs/auditor.md");
+    let rows = guide.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let kinds: Vec<&str> =
+        rows.flat_map(|kinds| kinds.split(", ")).map(|kind| kind.trim_matches('`')).collect();
+    for code in Code::ALL {
+        assert_eq!(kinds.iter().filter(|kind| **kind == code.word()).count(), 1, "{code}");
+    }
+    assert_eq!(kinds.len(), Code::ALL.len(), "{kinds:?}");
 }
 
 #[test]

@@ -121,11 +121,11 @@ purpose = "required"
 hours = { from = "22:00", to = "06:00", days = ["mon", "sun"] }
 
 [[approve]]
-tables = ["persons"]
-most_rho = "0.000000000001"
+planners = ["bank"]
 
 [[approve]]
-planners = ["bank"]
+tables = ["persons"]
+most_rho = "0.000000000001"
 "#;
 
 #[test]
@@ -163,7 +163,7 @@ fn only_the_canonical_text_is_read() {
         "[[approve]]\nmost_rho = \"0.10\"\n",
         "[[approve]]\nmost_rho = \"1e-1\"\n",
         "[[approve]]\n\n[[approve]]\n",
-        "[[approve]]\nplanners = [\"bank\"]\n\n[[approve]]\ntables = [\"persons\"]\n",
+        "[[approve]]\ntables = [\"persons\"]\n\n[[approve]]\nplanners = [\"bank\"]\n",
         // Of none.
         "nonsense",
         "almoner rules 1\n",

@@ -237,8 +237,8 @@ fn the_canonical_text_is_one_for_one_meaning_and_another_for_another() {
         rules(text).canonical(),
         "[rules]\naggregates = [\"COUNT\", \"SUM\"]\ncolumns_denied = [\"persons.name\"]\n\
          hours = { from = \"08:00\", to = \"18:00\", days = [\"mon\", \"fri\"] }\n\n\
-         [[approve]]\ntables = [\"residents\"]\nmost_rho = \"0.1\"\n\n\
-         [[approve]]\nplanners = [\"bank\"]\n"
+         [[approve]]\nplanners = [\"bank\"]\n\n\
+         [[approve]]\ntables = [\"residents\"]\nmost_rho = \"0.1\"\n"
     );
     assert_eq!(rules(text).canonical(), rules(same).canonical());
 
