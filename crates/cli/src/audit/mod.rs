@@ -106,7 +106,7 @@ impl Check {
 
 /// 0, 2 or 3.
 fn exit_code(report: &Report) -> ExitCode {
-    match (report.is_clean(), report.unverified.is_empty()) {
+    match (report.is_clean(), report.is_complete()) {
         (false, _) => ExitCode::from(FOUND),
         (true, false) => ExitCode::from(INCOMPLETE),
         (true, true) => ExitCode::SUCCESS,
