@@ -3,6 +3,7 @@
 use almoner_federation::{Digest, NodeId};
 
 use crate::Context;
+use crate::graph::neighbours;
 
 /// A context that this node has accepted. Only [`NodeRound::accept`](crate::NodeRound::accept) makes
 /// one, after all checks of PROTOCOL A.4, so whoever holds one need not check again.
@@ -53,6 +54,11 @@ impl AcceptedContext {
     /// The node that accepted.
     pub fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// The participants with whom the node shares a mask in this context; each once, in any order.
+    pub fn neighbours(&self) -> Vec<NodeId> {
+        neighbours(&self.context, self.hash, self.node)
     }
 
     /// SHA-256 of the READY bytes that the context includes for this node.

@@ -62,13 +62,29 @@ impl PairRoots {
     /// [`NodeFault::Stranger`] when `node` is no member, [`LocalFault::MaskKey`] when `key` is not its
     /// key in the roster, [`NodeFault::LowOrderKey`] naming a peer whose key gives an all-zero secret.
     pub fn derive(roster: &Roster, node: NodeId, key: &MaskKey) -> Result<Self, SecureSumError> {
+        PairRoots::derive_with(roster, node, key, roster.members().map(|(peer, _)| peer))
+    }
+
+    /// Agrees with `peers` alone: enough to mask where they are all neighbours, as
+    /// [`AcceptedContext::neighbours`](crate::AcceptedContext::neighbours) names them. The node itself is passed
+    /// over among them.
+    ///
+    /// # Errors
+    /// As for [`PairRoots::derive`]; [`NodeFault::Stranger`] also naming a peer that is no member.
+    pub fn derive_with(
+        roster: &Roster,
+        node: NodeId,
+        key: &MaskKey,
+        peers: impl IntoIterator<Item = NodeId>,
+    ) -> Result<Self, SecureSumError> {
         let own = key.public();
         if roster.require(node)?.mask_key != own {
             return Err(LocalFault::MaskKey.into());
         }
         let salt = pair_salt(roster.federation(), roster.manifest_hash());
         let mut roots = BTreeMap::new();
-        for (peer, member) in roster.members().filter(|(peer, _)| *peer != node) {
+        for peer in peers.into_iter().filter(|peer| *peer != node) {
+            let member = roster.require(peer)?;
             let shared = key.0.diffie_hellman(&PublicKey::from(member.mask_key));
             if !shared.was_contributory() {
                 return Err(SecureSumError::node(peer, NodeFault::LowOrderKey));

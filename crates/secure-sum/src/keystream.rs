@@ -3,6 +3,9 @@
 //! 64 KiB and the nonce `LE32(0) || LE64(c)`. One key serves one stream, and nothing is ever sealed
 //! with it, so neither a dropped tag nor a counting nonce can be misused.
 
+use std::num::NonZeroUsize;
+use std::thread::{available_parallelism, scope};
+
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
@@ -22,6 +25,63 @@ pub(crate) enum Sign {
     Minus,
 }
 
+/// The streams that hide one vector: a key and a sign for each.
+pub(crate) struct Pads {
+    keys: Vec<(LessSafeKey, Sign)>,
+    ring: Ring,
+}
+
+/// Bytes of key stream for which another thread pays: about a millisecond's.
+const LEAST_PART_BYTES: usize = 4 * 1024 * 1024;
+
+impl Pads {
+    pub(crate) fn new<'a>(ring: Ring, seeds: impl IntoIterator<Item = (&'a Secret, Sign)>) -> Self {
+        Pads { keys: seeds.into_iter().map(|(seed, sign)| (stream_key(seed), sign)).collect(), ring }
+    }
+
+    /// Applies all streams, read as little-endian `u64`s, to `vector`. Much work is shared among as many threads
+    /// as there are processors, the calling one among them.
+    pub(crate) fn apply(&self, vector: &mut [u64]) {
+        let bytes = size_of_val(vector).saturating_mul(self.keys.len());
+        let most = if bytes < 2 * LEAST_PART_BYTES { 1 } else { bytes / LEAST_PART_BYTES };
+        let threads =
+            if most == 1 { 1 } else { most.min(available_parallelism().map_or(1, NonZeroUsize::get)) };
+        self.apply_by(threads, vector);
+    }
+
+    /// The same by at most so many threads, in parts of whole chunks.
+    fn apply_by(&self, threads: usize, vector: &mut [u64]) {
+        let chunks = vector.len().div_ceil(CHUNK_WORDS).div_ceil(threads).max(1);
+        scope(|scope| {
+            let mut parts = vector.chunks_mut(chunks * CHUNK_WORDS).zip((0u64..).step_by(chunks));
+            let own = parts.next();
+            for (part, first) in parts {
+                scope.spawn(move || self.apply_from(first, part));
+            }
+            if let Some((part, first)) = own {
+                self.apply_from(first, part);
+            }
+        });
+    }
+
+    /// Applies all streams from their chunk `first` on. Every chunk of the vector meets all streams before the
+    /// next one does, so that it stays in the processor's cache.
+    fn apply_from(&self, first: u64, vector: &mut [u64]) {
+        let mut keystream = Keystream::new();
+        for (chunk, vector) in (first..).zip(vector.chunks_mut(CHUNK_WORDS)) {
+            for (key, sign) in &self.keys {
+                let (stream, _) = keystream.chunk(key, chunk, size_of_val(vector)).as_chunks::<8>();
+                let pairs = vector.iter_mut().zip(stream.iter().map(|word| u64::from_le_bytes(*word)));
+                match (self.ring, sign) {
+                    (Ring::Z64, Sign::Plus) => pairs.for_each(|(v, s)| *v = v.wrapping_add(s)),
+                    (Ring::Z64, Sign::Minus) => pairs.for_each(|(v, s)| *v = v.wrapping_sub(s)),
+                    (Ring::Gf2, Sign::Plus | Sign::Minus) => pairs.for_each(|(v, s)| *v ^= s),
+                }
+            }
+        }
+    }
+}
+
 /// A buffer of one chunk that serves stream after stream, so that no whole pad is ever held.
 pub(crate) struct Keystream {
     buffer: Zeroizing<Vec<u8>>,
@@ -30,20 +90,6 @@ pub(crate) struct Keystream {
 impl Keystream {
     pub(crate) fn new() -> Self {
         Keystream { buffer: Zeroizing::new(vec![0; CHUNK_BYTES]) }
-    }
-
-    /// Adds the stream of `seed`, read as little-endian `u64`s, to `vector`, or takes it away, in `ring`.
-    pub(crate) fn apply(&mut self, seed: &Secret, ring: Ring, sign: Sign, vector: &mut [u64]) {
-        let key = stream_key(seed);
-        for (chunk, vector) in (0u64..).zip(vector.chunks_mut(CHUNK_WORDS)) {
-            let (stream, _) = self.chunk(&key, chunk, vector.len() * 8).as_chunks::<8>();
-            let pairs = vector.iter_mut().zip(stream.iter().map(|word| u64::from_le_bytes(*word)));
-            match (ring, sign) {
-                (Ring::Z64, Sign::Plus) => pairs.for_each(|(v, s)| *v = v.wrapping_add(s)),
-                (Ring::Z64, Sign::Minus) => pairs.for_each(|(v, s)| *v = v.wrapping_sub(s)),
-                (Ring::Gf2, Sign::Plus | Sign::Minus) => pairs.for_each(|(v, s)| *v ^= s),
-            }
-        }
     }
 
     /// Hands the stream of `seed` to `take` word by word until it returns `None`.
@@ -77,4 +123,43 @@ fn stream_key(seed: &Secret) -> LessSafeKey {
     let key =
         UnboundKey::new(&AES_256_GCM, seed.as_slice()).expect("a seed has the 32 bytes of an AES-256 key");
     LessSafeKey::new(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many threads share the work, the streams are those of one pad after the other, chunk by chunk.
+    #[test]
+    fn parts_and_pads_in_any_order_give_the_streams_word_by_word() {
+        let seeds: Vec<Secret> = (1..=3).map(|number| Secret::new([number; 32])).collect();
+        let signs = [Sign::Plus, Sign::Minus, Sign::Plus];
+        for ring in [Ring::Z64, Ring::Gf2] {
+            for words in [1, 5, CHUNK_WORDS - 1, CHUNK_WORDS, CHUNK_WORDS + 1, 4 * CHUNK_WORDS + 7] {
+                let mut expected = vec![3u64; words];
+                for (seed, sign) in seeds.iter().zip(signs) {
+                    let mut place = 0;
+                    Keystream::new().words(seed, |word| {
+                        let cell = expected.get_mut(place)?;
+                        *cell = match (ring, sign) {
+                            (Ring::Gf2, _) => *cell ^ word,
+                            (Ring::Z64, Sign::Plus) => cell.wrapping_add(word),
+                            (Ring::Z64, Sign::Minus) => cell.wrapping_sub(word),
+                        };
+                        place += 1;
+                        Some(())
+                    });
+                }
+                let pads = Pads::new(ring, seeds.iter().zip(signs));
+                for threads in [1, 2, 3, 64] {
+                    let mut found = vec![3u64; words];
+                    pads.apply_by(threads, &mut found);
+                    assert!(found == expected, "{words} words by {threads} threads in {ring:?}");
+                }
+                let mut found = vec![3u64; words];
+                pads.apply(&mut found);
+                assert!(found == expected);
+            }
+        }
+    }
 }

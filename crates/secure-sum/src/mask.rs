@@ -5,8 +5,7 @@
 use almoner_federation::{DecodeError, Digest};
 use ring::digest::{Context as Hasher, SHA256};
 
-use crate::graph::neighbours;
-use crate::keystream::{Keystream, Sign};
+use crate::keystream::{Pads, Sign};
 use crate::{AcceptedContext, LocalFault, MAX_CELLS, PairRoots, SecureSumError, schedule};
 
 /// A masked vector: 1 to [`MAX_CELLS`] words of a ring, uniform to whoever lacks a mask. Which ring, the
@@ -70,7 +69,7 @@ impl Masked {
 ///
 /// # Errors
 /// [`LocalFault::VectorLength`] for no cells or more than [`MAX_CELLS`]; [`LocalFault::PairRoots`] when
-/// `roots` are another node's or another manifest's.
+/// `roots` are another node's or another manifest's, or lack a neighbour.
 pub fn mask(noisy: &[i64], accepted: &AcceptedContext, roots: &PairRoots) -> Result<Masked, SecureSumError> {
     if !(1..=MAX_CELLS).contains(&noisy.len()) {
         return Err(LocalFault::VectorLength.into());
@@ -80,16 +79,13 @@ pub fn mask(noisy: &[i64], accepted: &AcceptedContext, roots: &PairRoots) -> Res
         return Err(LocalFault::PairRoots.into());
     }
     let mut seeds = Vec::new();
-    for peer in neighbours(context, accepted.hash(), node) {
+    for peer in accepted.neighbours() {
         let root = roots.with(peer).ok_or(LocalFault::PairRoots)?;
         let sign = if node < peer { Sign::Plus } else { Sign::Minus };
         seeds.push((schedule::mask_seed(root, accepted.hash(), context.ring), sign));
     }
     let mut cells: Vec<u64> = noisy.iter().map(|cell| cell.cast_unsigned()).collect();
-    let mut keystream = Keystream::new();
-    for (seed, sign) in &seeds {
-        keystream.apply(seed, context.ring, *sign, &mut cells);
-    }
+    Pads::new(context.ring, seeds.iter().map(|(seed, sign)| (seed, *sign))).apply(&mut cells);
     Ok(Masked(cells))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use almoner_federation::{Digest, NodeId, SigningKey, merkle};
+use almoner_federation::{NodeId, SigningKey, merkle};
 
 use super::{Question, Received, Releasing};
 use crate::graph::graph_degree;
@@ -80,7 +80,7 @@ impl Collecting {
             spec_hash: self.question.spec_hash,
             manifest_hash: self.roster.manifest_hash(),
             attempt: self.question.attempt,
-            ready_root: merkle::root(&leaves(&readies)),
+            ready_root: tree(&readies).root(),
             graph_degree: graph_degree(found, self.question.colluders),
             participants,
             ring: self.question.ring,
@@ -93,7 +93,9 @@ impl Collecting {
     }
 }
 
-/// The leaves of the tree whose root is in the context.
-pub(super) fn leaves(readies: &[Verified<Ready>]) -> Vec<Digest> {
-    readies.iter().map(|ready| merkle::leaf_hash(ready.as_signed().bytes())).collect()
+/// The tree whose root is in the context.
+pub(super) fn tree(readies: &[Verified<Ready>]) -> merkle::Tree {
+    let mut tree = merkle::Tree::new();
+    readies.iter().for_each(|ready| tree.push(merkle::leaf_hash(ready.as_signed().bytes())));
+    tree
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use almoner_federation::{DecodeError, Digest, NodeId, merkle};
 
-use super::collecting::leaves;
+use super::collecting::tree;
 use super::{Question, Received};
 use crate::graph::graph_degree;
 use crate::{
@@ -22,7 +22,8 @@ pub struct Releasing {
     context: Verified<Context>,
     ctx_hash: Digest,
     readies: Vec<Verified<Ready>>,
-    leaves: Vec<Digest>,
+    /// Of the READYs: a proof costs a few hashes, not one a participant.
+    tree: merkle::Tree,
     outputs: BTreeMap<NodeId, Verified<Output>>,
     sum: Vec<u64>,
 }
@@ -35,8 +36,8 @@ impl Releasing {
         readies: Vec<Verified<Ready>>,
     ) -> Self {
         let ctx_hash = Digest::of(context.as_signed().bytes());
-        let (leaves, sum) = (leaves(&readies), vec![0; question.cells]);
-        Releasing { roster, question, context, ctx_hash, readies, leaves, outputs: BTreeMap::new(), sum }
+        let (tree, sum) = (tree(&readies), vec![0; question.cells]);
+        Releasing { roster, question, context, ctx_hash, readies, tree, outputs: BTreeMap::new(), sum }
     }
 
     /// The attempt as it was persisted after the context was fixed; its outputs are asked for again.
@@ -80,7 +81,7 @@ impl Releasing {
             .map(|(node, ready)| question.verify(&roster, *node, ready))
             .collect::<Result<Vec<_>, _>>()?;
         let attempt = Releasing::new(roster, question, context, readies);
-        if merkle::root(&attempt.leaves) != attempt.context.ready_root {
+        if attempt.tree.root() != attempt.context.ready_root {
             return Err(CoordinatorFault::NotIncluded.into());
         }
         Ok(attempt)
@@ -104,7 +105,8 @@ impl Releasing {
 
     /// What to send to `node`, the same every time; `None` when it does not participate.
     pub fn release_for(&self, node: NodeId) -> Option<Release> {
-        let proof = merkle::inclusion_proof(&self.leaves, self.context.index_of(node)?)?;
+        let index = self.context.index_of(node)? as u64;
+        let proof = self.tree.inclusion_proof(index, self.tree.size())?;
         Some(Release { context: self.context.as_signed().clone(), proof })
     }
 

@@ -107,3 +107,18 @@ fn a_roster_is_two_to_five_thousand_members_with_keys_of_their_own() {
         assert!(matches!(build(bad), Err(SecureSumError::Local(LocalFault::Roster(_)))));
     }
 }
+
+#[test]
+fn roots_with_some_peers_are_those_of_all_and_only_with_members() {
+    let roster = roster(|node| key(node).public());
+    let node = NodeId(5);
+    let all = PairRoots::derive(&roster, node, &key(5)).expect("honest keys");
+    let some =
+        PairRoots::derive_with(&roster, node, &key(5), [NodeId(2), node, NodeId(11)]).expect("members");
+    for peer in [2, 11].map(NodeId) {
+        assert!(some.with(peer).is_some() && some.with(peer) == all.with(peer));
+    }
+    assert!(some.with(NodeId(9)).is_none() && some.with(node).is_none() && all.with(NodeId(9)).is_some());
+    let refused = PairRoots::derive_with(&roster, node, &key(5), [NodeId(3)]).expect_err("a stranger");
+    assert_eq!(refused, SecureSumError::node(NodeId(3), NodeFault::Stranger));
+}

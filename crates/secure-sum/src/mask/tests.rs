@@ -127,6 +127,12 @@ fn roots_of_another_node_manifest_or_roster_mask_nothing() {
     assert_eq!(refused(&roots(&context, other)), LocalFault::PairRoots.into());
     let elsewhere = Context { manifest_hash: Digest::of(b"other"), ..context.clone() };
     assert_eq!(refused(&roots(&elsewhere, node)), LocalFault::PairRoots.into());
+    let without_one = PairRoots::fabricated(
+        node,
+        context.manifest_hash,
+        context.participants[2..].iter().map(|peer| (*peer, Secret::new([7; 32]))),
+    );
+    assert_eq!(refused(&without_one), LocalFault::PairRoots.into(), "no vector lacks a mask");
     let fewer = Context { participants: context.participants[..3].to_vec(), ..context.clone() };
     assert_eq!(refused(&roots(&fewer, node)), LocalFault::PairRoots.into());
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::keystream::{Keystream, Sign};
+use crate::keystream::{Keystream, Pads, Sign};
 
 fn vector() -> serde_json::Value {
     serde_json::from_str(include_str!("../../test_vec/key_schedule.json")).expect("the vector is JSON")
@@ -23,7 +23,7 @@ fn seed_and_stream_are_those_of_the_reference() {
         assert_eq!(*seed, bytes(&known["seed"]));
 
         let mut words = vec![0; 8193];
-        Keystream::new().apply(&seed, ring, Sign::Plus, &mut words);
+        Pads::new(ring, [(&seed, Sign::Plus)]).apply(&mut words);
         let first: Vec<u64> = known["first4_u64_le"].as_array().expect("a list").iter().map(word).collect();
         assert_eq!(words[..4], first);
         assert_eq!(words[8192], word(&known["u64[8192]"]));
@@ -39,10 +39,9 @@ fn a_stream_taken_away_leaves_what_was_there() {
         [Ring::Z64, Ring::Gf2].into_iter().flat_map(|ring| lengths.map(|length| (ring, length)))
     {
         let mut masked = cells[..length].to_vec();
-        let mut keystream = Keystream::new();
-        keystream.apply(&seed, ring, Sign::Plus, &mut masked);
+        Pads::new(ring, [(&seed, Sign::Plus)]).apply(&mut masked);
         assert!(masked.iter().zip(&cells).all(|(a, b)| a != b), "a zero word is a chance of 2^-64");
-        keystream.apply(&seed, ring, Sign::Minus, &mut masked);
+        Pads::new(ring, [(&seed, Sign::Minus)]).apply(&mut masked);
         assert_eq!(masked, cells[..length]);
     }
 }
@@ -51,7 +50,7 @@ fn a_stream_taken_away_leaves_what_was_there() {
 fn the_stream_by_words_is_the_stream_by_cells() {
     let seed = Secret::new([9; 32]);
     let mut cells = vec![0; 10_000];
-    Keystream::new().apply(&seed, Ring::Z64, Sign::Plus, &mut cells);
+    Pads::new(Ring::Z64, [(&seed, Sign::Plus)]).apply(&mut cells);
     let mut words = Vec::new();
     Keystream::new().words(&seed, |word| {
         words.push(word);
