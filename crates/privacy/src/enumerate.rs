@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::PrivacyError;
-use crate::exact::Choices;
+use crate::digits::Digits;
+use crate::gaussian::Choices;
 
 /// The outcomes of one computation.
 pub(crate) struct Outcomes<T> {
@@ -14,11 +15,25 @@ pub(crate) struct Outcomes<T> {
     pub unresolved: f64,
 }
 
+impl<T: Ord + std::fmt::Debug> Outcomes<T> {
+    /// Fails unless `result` has the probability `exact`, which the paths that were followed bound from both
+    /// sides, less than `width` apart.
+    pub fn assert(&self, result: &T, exact: f64, width: f64) {
+        let found = self.mass.get(result).copied().unwrap_or_default();
+        assert!(self.unresolved < width, "{result:?}: {} left", self.unresolved);
+        assert!(
+            found <= exact + 1e-13 && exact <= found + self.unresolved + 1e-13,
+            "{result:?}: {found} to {} instead of {exact}",
+            found + self.unresolved
+        );
+    }
+}
+
 /// Follows every path of `compute` that is at least as likely as `floor`. A second call of
-/// [`Choices::below`] ends a path without a result: the sampler has begun anew.
-pub(crate) fn enumerate<T: Ord>(
+/// [`Choices::band`] ends a path without a result: the sampler has begun anew.
+pub(crate) fn enumerate<T: Ord, const BITS: u32>(
     floor: f64,
-    compute: impl Fn(&mut Path) -> Result<T, PrivacyError>,
+    compute: impl Fn(&mut Path<BITS>) -> Result<T, PrivacyError>,
 ) -> Outcomes<T> {
     let mut outcomes = Outcomes { mass: BTreeMap::new(), unresolved: 0.0 };
     let mut path = Path { steps: Vec::new(), next: 0, weight: 1.0, floor, rounds: 0 };
@@ -39,8 +54,8 @@ pub(crate) fn enumerate<T: Ord>(
     }
 }
 
-/// One path through the choices: which option of how many was taken at each.
-pub(crate) struct Path {
+/// One path through the choices: which option of how many was taken at each. Its digits have so many bits.
+pub(crate) struct Path<const BITS: u32> {
     steps: Vec<(u64, u64)>,
     next: usize,
     weight: f64,
@@ -48,7 +63,7 @@ pub(crate) struct Path {
     rounds: u32,
 }
 
-impl Path {
+impl<const BITS: u32> Path<BITS> {
     fn choose(&mut self, options: u64, probability: impl Fn(u64) -> f64) -> Result<u64, PrivacyError> {
         if self.next == self.steps.len() {
             self.steps.push((0, options));
@@ -58,25 +73,49 @@ impl Path {
         self.weight *= probability(option);
         if self.weight < self.floor { Err(PrivacyError::RandomSource) } else { Ok(option) }
     }
+
+    fn event(&mut self, p: f64) -> Result<bool, PrivacyError> {
+        Ok(self.choose(2, |option| if option == 0 { p } else { 1.0 - p })? == 0)
+    }
 }
 
-impl Choices for Path {
-    fn below(&mut self, n: u64) -> Result<u64, PrivacyError> {
+impl<const BITS: u32> Digits for Path<BITS> {
+    const BITS: u32 = BITS;
+
+    fn digit(&mut self) -> Result<u64, PrivacyError> {
+        self.choose(1 << BITS, |_| 0.5f64.powi(BITS as i32))
+    }
+
+    fn coin(&mut self) -> Result<bool, PrivacyError> {
+        self.event(0.5)
+    }
+}
+
+/// Each event one choice: their own making is enumerated by the tests beside them.
+impl<const BITS: u32> Choices for Path<BITS> {
+    fn band(&mut self) -> Result<u64, PrivacyError> {
         self.rounds += 1;
         if self.rounds > 1 {
             return Err(PrivacyError::RandomSource);
         }
+        let weight = |k: u64| (-((k * k) as f64) / 2.0).exp();
+        let total: f64 = (0..9).map(weight).sum();
+        self.choose(9, |k| weight(k) / total)
+    }
+
+    fn below(&mut self, n: u64) -> Result<u64, PrivacyError> {
         self.choose(n, |_| 1.0 / n as f64)
     }
 
-    fn chance(&mut self, p: u128, q: u128) -> Result<bool, PrivacyError> {
-        let p = p as f64 / q as f64;
-        Ok(self.choose(2, |option| if option == 0 { p } else { 1.0 - p })? == 0)
+    fn decay(&mut self, p: u64, q: u64) -> Result<bool, PrivacyError> {
+        self.event((-(p as f64) / q as f64).exp())
     }
 
-    /// One choice: its own making is enumerated by the tests of [`crate::exact`].
-    fn exponential(&mut self, p: u128, q: u128) -> Result<bool, PrivacyError> {
-        let p = (-(p as f64) / q as f64).exp();
-        Ok(self.choose(2, |option| if option == 0 { p } else { 1.0 - p })? == 0)
+    fn bell(&mut self, p: u64, q: u64) -> Result<bool, PrivacyError> {
+        self.event((-(p as f64 / q as f64).powi(2) / 2.0).exp())
+    }
+
+    fn sign(&mut self) -> Result<bool, PrivacyError> {
+        self.event(0.5)
     }
 }

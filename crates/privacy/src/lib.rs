@@ -5,17 +5,21 @@
 //! person reads: epsilon, estimates, error bars. Nothing here does I/O except drawing randomness.
 
 mod allocate;
+mod bands;
 mod calibrate;
+mod digits;
 mod distribution;
 #[cfg(test)]
 mod enumerate;
 mod epsilon;
 mod error;
 mod estimate;
-mod exact;
+mod events;
 mod gaussian;
+mod parallel;
 mod price;
 mod ratio;
+mod seeds;
 mod share;
 mod sketch;
 mod spread;
@@ -31,7 +35,7 @@ pub use estimate::{Estimate, linear};
 pub use gaussian::DiscreteGaussian;
 pub use price::{MAX_COORDINATES, MAX_SIGMA, MIN_SIGMA, price};
 pub use ratio::{Term, ratio};
-pub use share::add_share;
+pub use share::{add_share, add_share_by};
 pub use sketch::{Flips, add_flips, buckets_for, combined, distinct, distinct_error, flips, flips_price};
 pub use spread::{Spread, spread};
 pub use strategy::Strategy;

@@ -1,49 +1,46 @@
-//! The random bytes that noise is made of: from the operating system, in blocks, with a health test.
-//!
-//! A byte is given out once and erased. The source may never fall back to a weaker generator: when the
-//! system gives nothing, or repeats itself, it refuses for good.
+//! The random numbers that noise is made of: blocks of AES-256 key stream, each under a key of its own from
+//! the operating system. A number is given out once and erased.
 
-use almoner_federation::Digest;
-use ring::rand::{SecureRandom, SystemRandom};
+use std::sync::{Arc, Mutex};
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use crate::PrivacyError;
+use crate::digits::Digits;
+use crate::seeds::Seeds;
 
-/// Bytes asked of the system at once: enough for some 200 draws, so that the system call costs little.
-const BLOCK: usize = 4096;
-/// Length of the pieces that the health test compares.
-const PIECE: usize = 32;
+/// Bytes of one block: within a processor's nearest cache, and many enough that the key costs little.
+const BLOCK: usize = 16 * 1024;
+/// Bytes of one number.
+const WORD: usize = size_of::<u64>();
 
-/// Writes fresh random bytes over the whole slice, or fails.
-type Fill = Box<dyn FnMut(&mut [u8]) -> Result<(), PrivacyError> + Send>;
-
-/// A buffered stream of random bytes for noise.
+/// A buffered stream of random numbers for noise.
 ///
-/// Health test, made on every block before any of it is used: no 32-byte piece is all zero or equals the
-/// piece before it, and no block begins as the block before it did. A good generator fails it with probability
-/// below 2^-240 per block; a constant, stuck or restarted one is refused at once, because construction
-/// already compares two blocks.
+/// Every block is AES-256 in counter mode under a key that is hashed from a fresh seed of the operating system
+/// and used for nothing else, so that what was given out cannot be found again from what is in memory. Every
+/// seed passes a health test first; a source that fails once fails for ever, with all that were made
+/// [beside](NoiseSource::beside) it.
 pub struct NoiseSource {
-    fill: Fill,
+    seeds: Arc<Mutex<Seeds>>,
     /// On the heap, so that moving the source leaves no copy behind.
     block: Zeroizing<Box<[u8]>>,
+    /// Words of the block that were given out.
     used: usize,
-    /// Hash of the first piece of the last block: enough to see a repetition, useless to recover the piece.
-    previous: Option<Digest>,
-    failed: Option<PrivacyError>,
+    /// Bits for coins, below a highest 1 that marks their end.
+    coins: Zeroizing<u64>,
 }
 
 impl NoiseSource {
-    /// The operating system's cryptographic random source, through ring.
+    /// A source with seeds of the operating system, through ring.
     ///
     /// # Errors
     /// `RandomSource` when the system gives no bytes; `RandomHealth` when they repeat themselves.
     pub fn from_system() -> Result<Self, PrivacyError> {
-        let system = SystemRandom::new();
-        Self::start(Box::new(move |block| system.fill(block).map_err(|_| PrivacyError::RandomSource)))
+        Self::start(Seeds::of_system()?)
     }
 
-    /// A source over any generator: for tests that need a faulty or a repeatable one. Noise made from it
+    /// A source with seeds of any generator: for tests that need a faulty or a repeatable one. Noise made from it
     /// protects nobody.
     ///
     /// # Errors
@@ -52,68 +49,70 @@ impl NoiseSource {
     pub fn insecure_for_tests(
         fill: impl FnMut(&mut [u8]) -> Result<(), PrivacyError> + Send + 'static,
     ) -> Result<Self, PrivacyError> {
-        Self::start(Box::new(fill))
+        Self::start(Seeds::over(fill)?)
     }
 
-    fn start(fill: Fill) -> Result<Self, PrivacyError> {
-        let block = Zeroizing::new(vec![0; BLOCK].into_boxed_slice());
-        let mut source = NoiseSource { fill, block, used: BLOCK, previous: None, failed: None };
-        source.refill()?;
+    fn start(seeds: Seeds) -> Result<Self, PrivacyError> {
+        let mut source = Self::over(Arc::new(Mutex::new(seeds)));
         source.refill()?;
         Ok(source)
     }
 
-    /// The next byte of the stream.
-    pub(crate) fn byte(&mut self) -> Result<u8, PrivacyError> {
-        if self.used == BLOCK {
-            self.refill()?;
-        }
-        let byte = std::mem::take(&mut self.block[self.used]);
-        self.used += 1;
-        Ok(byte)
+    fn over(seeds: Arc<Mutex<Seeds>>) -> Self {
+        let block = Zeroizing::new(vec![0; BLOCK].into_boxed_slice());
+        NoiseSource { seeds, block, used: BLOCK / WORD, coins: Zeroizing::new(1) }
     }
 
-    /// The next eight bytes of the stream as one integer, the lowest first.
+    /// Another source for another thread: independent numbers, from seeds of the same generator, which take
+    /// turns and fail together.
+    pub(crate) fn beside(&self) -> Self {
+        Self::over(Arc::clone(&self.seeds))
+    }
+
+    /// The next number: uniform in 64 bits.
+    #[inline]
     pub(crate) fn word(&mut self) -> Result<u64, PrivacyError> {
-        if self.used == BLOCK {
+        loop {
+            if let Some(word) = self.block.as_chunks_mut::<WORD>().0.get_mut(self.used) {
+                self.used += 1;
+                return Ok(u64::from_le_bytes(std::mem::take(word)));
+            }
             self.refill()?;
         }
-        if let Some(bytes) = self.block[self.used..].first_chunk_mut() {
-            self.used += size_of::<u64>();
-            return Ok(u64::from_le_bytes(std::mem::take(bytes)));
-        }
-        // The block ends within the integer.
-        let mut bytes = [0; size_of::<u64>()];
-        for byte in &mut bytes {
-            *byte = self.byte()?;
-        }
-        Ok(u64::from_le_bytes(bytes))
     }
 
     #[cold]
     fn refill(&mut self) -> Result<(), PrivacyError> {
-        if let Some(failure) = self.failed {
-            return Err(failure);
-        }
-        let outcome = (self.fill)(&mut self.block).and_then(|()| self.check_health());
-        match outcome {
-            Ok(()) => self.used = 0,
-            Err(failure) => {
-                self.used = BLOCK;
-                self.failed = Some(failure);
-            }
-        }
-        outcome
+        // A panic in another thread may have left the generator anywhere.
+        let key = self.seeds.lock().map_err(|_| PrivacyError::RandomSource)?.next()?;
+        // ring offers no bare stream cipher: the key stream is what encrypting zeros lays bare. The key seals
+        // this one block and nothing else, so that neither a fixed nonce nor a dropped tag can be misused.
+        let key = UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("32 bytes are an AES-256 key");
+        self.block.fill(0);
+        let _tag = LessSafeKey::new(key)
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key([0; 12]), Aad::empty(), &mut self.block)
+            .expect("a block is far below the limit of AES-GCM");
+        self.used = 0;
+        Ok(())
+    }
+}
+
+impl Digits for NoiseSource {
+    const BITS: u32 = u64::BITS;
+
+    #[inline]
+    fn digit(&mut self) -> Result<u64, PrivacyError> {
+        self.word()
     }
 
-    fn check_health(&mut self) -> Result<(), PrivacyError> {
-        let (pieces, _) = self.block.as_chunks::<PIECE>();
-        let stuck = pieces.contains(&[0; PIECE]) || pieces.windows(2).any(|pair| pair[0] == pair[1]);
-        let first = Digest::of(&pieces[0]);
-        if stuck || self.previous.replace(first) == Some(first) {
-            return Err(PrivacyError::RandomHealth);
+    #[inline]
+    fn coin(&mut self) -> Result<bool, PrivacyError> {
+        if *self.coins == 1 {
+            *self.coins = self.word()? | 1 << (u64::BITS - 1);
         }
-        Ok(())
+        let coin = *self.coins & 1 == 1;
+        *self.coins >>= 1;
+        Ok(coin)
     }
 }
 
@@ -126,94 +125,70 @@ impl std::fmt::Debug for NoiseSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seeds::tests::counting;
 
-    /// A generator whose n-th block is `SHA-256(n, 0), SHA-256(n, 1), ...`.
-    fn counting(mut count: u64) -> impl FnMut(&mut [u8]) -> Result<(), PrivacyError> {
-        move |block| {
-            count += 1;
-            for (index, piece) in block.chunks_mut(PIECE).enumerate() {
-                let text = format!("{count} {index}");
-                piece.copy_from_slice(Digest::of(text.as_bytes()).as_bytes());
-            }
-            Ok(())
-        }
-    }
+    const WORDS: usize = BLOCK / WORD;
 
-    fn failure_of(
-        fill: impl FnMut(&mut [u8]) -> Result<(), PrivacyError> + Send + 'static,
-    ) -> Option<PrivacyError> {
-        NoiseSource::insecure_for_tests(fill).err()
+    fn source() -> NoiseSource {
+        NoiseSource::insecure_for_tests(counting(0)).expect("healthy")
     }
 
     #[test]
-    fn a_stuck_generator_is_refused_before_its_first_byte_is_used() {
-        assert_eq!(failure_of(|_| Ok(())), Some(PrivacyError::RandomHealth));
-        assert_eq!(
-            failure_of(|block| {
-                block.fill(0xa5);
-                Ok(())
-            }),
-            Some(PrivacyError::RandomHealth)
-        );
-        assert_eq!(
-            failure_of(|block| counting(7)(block)),
-            Some(PrivacyError::RandomHealth),
-            "same block twice"
-        );
-        assert_eq!(
-            failure_of(|block| {
-                counting(7)(block)?;
-                block.copy_within(96..128, 128);
-                Ok(())
-            }),
-            Some(PrivacyError::RandomHealth),
-            "a repeated piece"
-        );
-        assert_eq!(failure_of(|_| Err(PrivacyError::RandomSource)), Some(PrivacyError::RandomSource));
-    }
-
-    #[test]
-    fn a_generator_that_fails_later_is_refused_then_and_for_ever() {
-        let mut calls = 0;
-        let mut good = counting(0);
-        let mut source = NoiseSource::insecure_for_tests(move |block| {
-            calls += 1;
-            if calls == 4 { Err(PrivacyError::RandomSource) } else { good(block) }
-        })
-        .expect("the first three blocks are good");
-        for _ in 0..2 * BLOCK {
-            source.byte().expect("two blocks are left");
-        }
-        assert_eq!(source.byte(), Err(PrivacyError::RandomSource));
-        assert_eq!(source.byte(), Err(PrivacyError::RandomSource), "the fifth block would be good again");
-    }
-
-    #[test]
-    fn bytes_are_given_once_in_order_and_erased() {
-        let mut source = NoiseSource::insecure_for_tests(counting(0)).expect("healthy");
-        let mut expected = counting(1);
+    fn numbers_are_given_once_from_blocks_of_their_own_and_erased() {
+        let (mut source, mut seen) = (source(), std::collections::BTreeSet::new());
         for _ in 0..3 {
-            let mut block = [0; BLOCK];
-            expected(&mut block).expect("cannot fail");
-            let drawn: Vec<u8> = (0..BLOCK).map(|_| source.byte().expect("healthy")).collect();
-            assert_eq!(drawn, block);
+            for _ in 0..WORDS {
+                // Two of 6,144 are equal with probability below 2^-39.
+                assert!(seen.insert(source.word().expect("healthy")));
+            }
             assert!(source.block.iter().all(|byte| *byte == 0));
         }
     }
 
+    /// The first block of the stream whose key is SHA-256 of the second seed: AES-256 of the counter blocks
+    /// that AES-GCM begins with (NIST SP 800-38D, 7.1: a 96-bit nonce of zeros, then a counter from 2).
     #[test]
-    fn integers_are_made_of_the_next_eight_bytes_across_blocks_too() {
-        let stream = || NoiseSource::insecure_for_tests(counting(0)).expect("healthy");
-        for before in [0, 3, 8] {
-            let (mut bytes, mut words) = (stream(), stream());
-            for _ in 0..before {
-                assert_eq!(bytes.byte(), words.byte());
-            }
-            for _ in 0..BLOCK / 8 + 2 {
-                let expected = [0; 8].map(|_: u8| bytes.byte().expect("healthy"));
-                assert_eq!(words.word(), Ok(u64::from_le_bytes(expected)));
-                assert!(words.block[..words.used].iter().all(|byte| *byte == 0));
-            }
+    fn a_block_is_the_key_stream_of_the_hashed_seed() {
+        let mut seeds = Seeds::over(counting(0)).expect("healthy");
+        let key = seeds.next().expect("healthy");
+        let mut expected = vec![0u8; BLOCK];
+        LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("a key"))
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key([0; 12]), Aad::empty(), &mut expected)
+            .expect("short");
+        let mut source = source();
+        for word in &expected.as_chunks::<WORD>().0[..WORDS] {
+            assert_eq!(source.word(), Ok(u64::from_le_bytes(*word)));
         }
+    }
+
+    #[test]
+    fn coins_are_the_bits_of_numbers_used_once() {
+        let (mut coins, mut words) = (source(), source());
+        for _ in 0..3 {
+            let word = words.word().expect("healthy");
+            for place in 0..63 {
+                assert_eq!(coins.coin(), Ok(word >> place & 1 == 1));
+            }
+            assert_eq!(*coins.coins, 1, "nothing is left of the number");
+        }
+    }
+
+    #[test]
+    fn sources_beside_each_other_give_different_numbers_and_fail_together() {
+        let (mut calls, mut good) = (0, counting(0));
+        let mut one = NoiseSource::insecure_for_tests(move |seed| {
+            calls += 1;
+            if calls == 4 { Err(PrivacyError::RandomSource) } else { good(seed) }
+        })
+        .expect("healthy");
+        let mut other = one.beside();
+        for _ in 0..WORDS {
+            assert_ne!(one.word().expect("healthy"), other.word().expect("healthy"));
+        }
+        for _ in 0..2 {
+            assert_eq!(other.word(), Err(PrivacyError::RandomSource));
+            assert_eq!(one.word(), Err(PrivacyError::RandomSource), "the fifth seed would be good again");
+        }
+        assert!(one.beside().word().is_err());
     }
 }

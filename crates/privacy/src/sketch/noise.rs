@@ -1,27 +1,27 @@
 //! One node's noise in a sketch.
 
 use super::flips::check_flip;
+use crate::parallel::{in_parts, threads_for};
 use crate::{NoiseSource, PrivacyError};
 
 /// Replaces every bit b of `words`, 64 buckets each, by `(r AND b) XOR e` with `r = 1` with probability 1/2
 /// and `e = 1` with probability exactly `flip/2^64`, all of them independent.
 ///
-/// How long it takes and how much randomness it uses do not depend on the bits.
+/// How long it takes and how much randomness it uses do not depend on the bits. Threads share the work as in
+/// [`add_share`](crate::add_share).
 ///
 /// # Errors
 /// `Flip` unless `1 <= flip <= 2^63`; `RandomSource` or `RandomHealth` when no trustworthy randomness is to
 /// be had. The words are then all zero, so that no bucket without its noise can leave this function.
 pub fn add_flips(words: &mut [u64], flip: u64, source: &mut NoiseSource) -> Result<(), PrivacyError> {
-    let outcome = check_flip(flip).and_then(|()| {
+    let threads = threads_for(words.len());
+    in_parts(words, threads, source, |_, words, source| {
+        check_flip(flip)?;
         words.iter_mut().try_for_each(|word| {
             *word = noisy(*word, flip, || source.word())?;
             Ok(())
         })
-    });
-    if outcome.is_err() {
-        words.fill(0);
-    }
-    outcome
+    })
 }
 
 /// 64 buckets with their noise.
