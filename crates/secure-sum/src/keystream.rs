@@ -67,7 +67,7 @@ impl Pads {
     /// Applies all streams from their chunk `first` on. Every chunk of the vector meets all streams before the
     /// next one does, so that it stays in the processor's cache.
     fn apply_from(&self, first: u64, vector: &mut [u64]) {
-        let mut keystream = Keystream::new();
+        let mut keystream = Keystream::of(size_of_val(vector).min(CHUNK_BYTES));
         for (chunk, vector) in (first..).zip(vector.chunks_mut(CHUNK_WORDS)) {
             for (key, sign) in &self.keys {
                 let (stream, _) = keystream.chunk(key, chunk, size_of_val(vector)).as_chunks::<8>();
@@ -82,14 +82,20 @@ impl Pads {
     }
 }
 
-/// A buffer of one chunk that serves stream after stream, so that no whole pad is ever held.
+/// A buffer of at most one chunk that serves stream after stream, so that no whole pad is ever held.
 pub(crate) struct Keystream {
     buffer: Zeroizing<Vec<u8>>,
 }
 
 impl Keystream {
     pub(crate) fn new() -> Self {
-        Keystream { buffer: Zeroizing::new(vec![0; CHUNK_BYTES]) }
+        Keystream::of(CHUNK_BYTES)
+    }
+
+    /// For chunks of which no more than so many bytes are wanted: wiping a whole buffer takes longer than
+    /// masking a short vector.
+    fn of(bytes: usize) -> Self {
+        Keystream { buffer: Zeroizing::new(vec![0; bytes]) }
     }
 
     /// Hands the stream of `seed` to `take` word by word until it returns `None`.
