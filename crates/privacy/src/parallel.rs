@@ -7,11 +7,11 @@ use zeroize::{DefaultIsZeroes, Zeroize};
 
 use crate::{NoiseSource, PrivacyError};
 
-/// Words below which a second thread does not pay: it takes some 30 microseconds to begin, as long as the noise
-/// of a thousand cells.
-const LEAST_PART: usize = 8 * 1024;
+/// Words below which a second thread does not pay: on a busy machine it may take a millisecond to begin, as long
+/// as the noise of 20,000 cells.
+const LEAST_PART: usize = 32 * 1024;
 
-/// How many threads noise so many words: at most the processors there are, each with 8,192 words at least.
+/// How many threads noise so many words: at most the processors there are, each with 32,768 words at least.
 pub(crate) fn threads_for(words: usize) -> usize {
     let most = words / LEAST_PART;
     if most < 2 { 1 } else { most.min(thread::available_parallelism().map_or(1, NonZeroUsize::get)) }
