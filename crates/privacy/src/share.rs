@@ -4,7 +4,7 @@ use crate::parallel::{in_parts, threads_for};
 use crate::{DiscreteGaussian, NoiseSource, PrivacyError};
 
 /// Adds to every cell, modulo 2^64, an independent draw of the discrete Gaussian with parameter
-/// `sigma_of(index)`, each in `1..=2^50`. More than 65,536 cells are shared among as many threads as there are
+/// `sigma_of(index)`, each in `1..=2^50`. 65,536 cells or more are shared among as many threads as there are
 /// processors, the calling one among them.
 ///
 /// # Errors
