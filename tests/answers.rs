@@ -232,7 +232,8 @@ fn without_a_quorum_nothing_is_released_and_the_absent_cost_nothing() {
 #[test]
 fn an_agency_that_is_down_is_named_and_the_others_answer() {
     let mut setup = Setup::small();
-    setup.constitution = setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0");
+    setup.constitution =
+        setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0\nwitnesses = 1");
     let mut federation = Federation::start(&setup);
     federation.kill_node("south");
     let answer = federation.query("ministry", "SELECT COUNT(*) AS people FROM people", &["--rho", "50"]);
@@ -244,7 +245,8 @@ fn an_agency_that_is_down_is_named_and_the_others_answer() {
 #[test]
 fn a_table_that_no_ready_agency_holds_is_not_answered_from_noise() {
     let mut setup = Setup::small();
-    setup.constitution = setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0");
+    setup.constitution =
+        setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0\nwitnesses = 1");
     setup.tables = setup.tables.replace("rows_per_unit = 1\n", "rows_per_unit = 1\nagencies = [\"south\"]\n");
     let mut federation = Federation::start(&setup);
     let sql = "SELECT COUNT(*) AS people FROM people";

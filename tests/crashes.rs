@@ -144,7 +144,8 @@ async fn a_coordinator_that_dies_in_the_middle_of_a_round_resumes_the_same_conte
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_agency_is_given_up_only_by_a_new_attempt_with_a_new_charge() {
     let mut setup = Setup::small();
-    setup.constitution = setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0");
+    setup.constitution =
+        setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0\nwitnesses = 1");
     setup.coordinator_limits = "[limits]\nrelease_patience_s = 3\n".into();
     let federation = drilled(&setup, "before-charge");
     let (spec, plan) = federation.question("ministry", COUNT, "1");

@@ -143,7 +143,8 @@ fn a_node_without_the_agencies_key_does_not_start_and_says_where_to_get_it() {
 #[test]
 fn sets_of_which_no_agency_that_is_there_holds_a_table_are_not_compared() {
     let mut setup = setup();
-    setup.constitution = setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0");
+    setup.constitution =
+        setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0\nwitnesses = 1");
     setup.tables = setup.tables.replace(
         "[[table]]\nname = \"tax\"\nrows_per_unit = 1\n",
         "[[table]]\nname = \"tax\"\nrows_per_unit = 1\nagencies = [\"south\"]\n",

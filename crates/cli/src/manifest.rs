@@ -5,7 +5,7 @@ mod draft;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use almoner_federation::Manifest;
+use almoner_federation::{Manifest, Witnessing};
 use clap::Subcommand;
 
 use crate::cli_error::CliError;
@@ -59,6 +59,7 @@ fn summary(manifest: &Manifest) -> String {
         policy.colluders,
         (manifest.agencies.len() as f64 / f64::from(policy.honest_shares())).sqrt()
     );
+    let _ = writeln!(text, "witnesses       {}", witnesses(manifest.witnessing()));
     for agency in &manifest.agencies {
         let _ =
             writeln!(text, "agency          {:>4}  {:<24} {}", agency.node, agency.name, agency.legal_name);
@@ -77,4 +78,28 @@ fn summary(manifest: &Manifest) -> String {
         );
     }
     text
+}
+
+/// What the witnesses need and what they stop.
+fn witnesses(of: Witnessing) -> String {
+    let Witnessing { others, cosign, colluders } = of;
+    if cosign == 0 {
+        return "none: a copy of a node's state that is put back, or run twice, is found afterwards, not stopped".into();
+    }
+    let needs = format!(
+        "{cosign} of {others} other agencies cosign each charge, a start hears {}: {} may be away",
+        of.heard_at_start(),
+        of.may_be_away()
+    );
+    let least = Witnessing::least(others, colluders);
+    let stops = match (of.stops_old_copies(), of.stops_second_copies()) {
+        (true, true) => "no old or second copy of a node's state answers".to_owned(),
+        (true, false) => {
+            format!("no old copy of a node's state answers, but a second one may: that takes {least}")
+        }
+        (false, _) => {
+            format!("an old or a second copy of a node's state may answer: to stop both takes {least}")
+        }
+    };
+    format!("{needs}; while at most {colluders} of them lie, {stops}")
 }

@@ -24,6 +24,7 @@ pub use identity::{Identity, IdentityError, Role};
 pub use ids::{Digest, FederationId, IdError, Name, NodeId, QueryId};
 pub use manifest::{
     Agency, Auditor, Coordinator, Manifest, PeriodLimit, Planner, Policy, Territory, Unit, UnitKind,
+    Witnessing,
 };
 pub use number::{Exact, parse_date, parse_exact, show_date};
 pub use period::PeriodLength;

@@ -17,7 +17,7 @@ use crate::cosigning::Cosigning;
 use crate::own_log::OwnLog;
 use crate::peers::Peer;
 use crate::policy::policy_of;
-use crate::standing::{Standing, needed};
+use crate::standing::Standing;
 use crate::witness::Memory;
 use crate::{Clock, Limits, NodeConfig, NodeError, Step};
 
@@ -94,7 +94,7 @@ impl Node {
         let office = Office::of(&manifest, &config.agency).expect("NodeConfig::read found the agency");
         let memory = Memory::open(config.state.join("witness"), &manifest, &config.agency)?;
         let peers: Arc<[Peer]> = Peer::all(&manifest, &config.agency, &TlsFiles::read(&config.keys)?)?.into();
-        let standing = Arc::new(Standing::new(needed(peers.len(), &manifest.policy) > 0));
+        let standing = Arc::new(Standing::new(manifest.witnessing().heard_at_start() > 0));
         let signing = Arc::new(signing);
         let origin = manifest.identity(Role::Agency, &config.agency).key_name();
         let log = Arc::new(OwnLog::new(origin, signing.clone(), ledger.clone()));

@@ -8,7 +8,6 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::Node;
-use crate::standing::needed;
 
 /// Pauses before an agency is asked again, doubling from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -20,7 +19,7 @@ const AT_ONCE: usize = 64;
 /// Asks every other agency until it was heard, and confirms the node once enough were. Goes on for as long as the node
 /// runs: those who come later may know better.
 pub(crate) async fn recall(node: Arc<Node>) {
-    let wanted = needed(node.peers.len(), &node.manifest.policy);
+    let wanted = node.manifest.witnessing().heard_at_start();
     if wanted == 0 {
         return;
     }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use almoner_api::Refusal;
+use almoner_federation::Name;
 use almoner_federation::checkpoint::Checkpoint;
-use almoner_federation::{Name, Policy};
 use almoner_ledger::Position;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -84,16 +84,6 @@ impl Standing {
                 std::future::pending::<()>().await;
             }
         }
-    }
-}
-
-/// How many of `others` must be heard at start: `min(W, W - w + t + 1)`. Any so many of the W others have t + 1 in
-/// common with any w that cosigned the last charge, so one of those is honest, if w is more than t.
-pub(crate) fn needed(others: usize, policy: &Policy) -> usize {
-    let (witnesses, colluders) = (policy.witnesses as usize, policy.colluders as usize);
-    match witnesses {
-        0 => 0,
-        _ => others.min(others.saturating_sub(witnesses) + colluders + 1),
     }
 }
 

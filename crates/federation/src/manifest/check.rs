@@ -7,7 +7,8 @@ use toml::Spanned;
 use super::columns::check_column;
 use super::file::{self, ManifestFile};
 use super::{
-    Agency, Auditor, Coordinator, Manifest, PeriodLimit, Planner, Policy, Unit, UnitKind, territory,
+    Agency, Auditor, Coordinator, Manifest, PeriodLimit, Planner, Policy, Unit, UnitKind, Witnessing,
+    territory,
 };
 use crate::file_error::{Problem, line_of};
 use crate::{Digest, Name, NodeId, Table, VerifyingKey};
@@ -210,8 +211,7 @@ fn check_policy(f: &mut Findings<'_>, raw: &Spanned<file::Policy>, agencies: usi
     );
     let others = agencies.saturating_sub(1) as u32;
     let most = others.min(MAX_WITNESSES);
-    // One more than may collude: then at least one witness of every charge is honest.
-    let witnesses = policy.witnesses.unwrap_or(policy.colluders.saturating_add(1).min(most));
+    let witnesses = policy.witnesses.unwrap_or(Witnessing::least(others, policy.colluders).min(most));
     f.unless(
         witnesses <= others,
         at,

@@ -6,8 +6,10 @@ mod columns;
 mod file;
 mod open;
 mod territory;
+mod witnessing;
 
 pub use territory::Territory;
+pub use witnessing::Witnessing;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -253,6 +255,15 @@ impl Manifest {
             })
             .sum();
         alone + shared
+    }
+
+    /// How the other agencies watch each ledger.
+    pub fn witnessing(&self) -> Witnessing {
+        Witnessing {
+            others: self.agencies.len().saturating_sub(1) as u32,
+            cosign: self.policy.witnesses,
+            colluders: self.policy.colluders,
+        }
     }
 
     /// Whether a certificate's identity is a party of this federation in that role.

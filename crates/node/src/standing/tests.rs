@@ -1,40 +1,6 @@
-//! How many must be heard, and which way the standing moves.
+//! Which way the standing moves.
 
 use super::*;
-
-fn policy(witnesses: u32, colluders: u32) -> Policy {
-    Policy {
-        delta: 1e-9,
-        total_rho: "1".parse().expect("a rho"),
-        quorum: colluders + 2,
-        colluders,
-        min_honest: 2,
-        quality_limit: 0.25,
-        witnesses,
-        changes_need_auditor: false,
-        period: None,
-    }
-}
-
-#[test]
-fn any_agencies_that_are_heard_include_an_honest_one_of_any_last_cosigners() {
-    for others in 1..40usize {
-        for colluders in 0..others {
-            for witnesses in 1..=others {
-                let heard = needed(others, &policy(witnesses as u32, colluders as u32));
-                assert!((1..=others).contains(&heard));
-                // The least overlap of sets of these sizes among the others.
-                let common = (heard + witnesses).saturating_sub(others);
-                let enough = witnesses > colluders;
-                assert!(!enough || common > colluders, "{others} {witnesses} {colluders}");
-                // No fewer would do, and where even all do not, all are asked.
-                assert!(!enough || common == colluders + 1);
-                assert!(enough || heard == others);
-            }
-        }
-        assert_eq!(needed(others, &policy(0, 0)), 0, "switched off");
-    }
-}
 
 #[tokio::test]
 async fn a_node_that_came_to_its_end_never_answers_again() {
