@@ -1,13 +1,15 @@
 //! The wire: generated messages and services, and the one boundary between them and the domain.
 //!
-//! Nothing here decides anything: it translates, authenticates the caller, and names refusals.
+//! Nothing here decides anything: it translates, authenticates the caller, cuts logs into messages, and names refusals.
 
 mod caller;
+mod pages;
 mod refusal;
 mod tls;
 mod wire;
 
 pub use caller::{caller, require};
+pub use pages::{EntryPages, PAGES_IN_FLIGHT, ReadEntries};
 pub use refusal::{REFUSAL_KEY, Refusal};
 pub use tls::{TlsError, TlsFiles};
 pub use wire::{masked_chunks, signed, to_signed, to_wire};

@@ -3,20 +3,13 @@
 
 use std::sync::{Arc, PoisonError};
 
-use almoner_api::{MAX_MESSAGE_BYTES, Refusal, require, v1};
+use almoner_api::{EntryPages, MAX_MESSAGE_BYTES, ReadEntries, Refusal, require, v1};
 use almoner_federation::Role;
 use almoner_federation::checkpoint::{Board, CheckpointError};
-use tokio::sync::mpsc::Sender;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use crate::Coordinator;
-
-/// Most entries in one message.
-const PAGE: usize = 64;
-
-/// Most messages waiting for a slow auditor.
-const PAGES_IN_FLIGHT: usize = 2;
 
 /// The service over one coordinator.
 pub(crate) struct LogService(Arc<Coordinator>);
@@ -51,14 +44,8 @@ impl v1::log_server::Log for LogService {
         request: Request<v1::GetEntriesRequest>,
     ) -> Result<Response<Self::GetEntriesStream>, Status> {
         require(&request, &self.0.manifest, &[Role::Auditor])?;
-        let v1::GetEntriesRequest { from, to } = request.into_inner();
         let size = self.0.with_registry(|registry| registry.position()).await?.size;
-        if from > to || to > size {
-            return Err(Refusal::Malformed.into());
-        }
-        let (sender, receiver) = tokio::sync::mpsc::channel(PAGES_IN_FLIGHT);
-        tokio::spawn(send_entries(self.0.clone(), from, to, sender));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(EntryPages::new(self.0.clone(), size, request.into_inner())?.stream()))
     }
 
     type GetQuestionsStream = Pages<v1::Signed>;
@@ -96,6 +83,12 @@ impl v1::log_server::Log for LogService {
     }
 }
 
+impl ReadEntries for Coordinator {
+    async fn read(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, Refusal> {
+        self.with_registry(move |registry| registry.entries(from, at_most)).await
+    }
+}
+
 impl Coordinator {
     fn board<T>(&self, step: impl FnOnce(&mut Board) -> T) -> T {
         // Each step replaces what is on the board as a whole.
@@ -106,25 +99,4 @@ impl Coordinator {
 fn refused(error: &CheckpointError, refusal: Refusal) -> Status {
     tracing::warn!(%error, refusal = refusal.word(), "a checkpoint was refused");
     refusal.into()
-}
-
-/// Sends entries `at` to `to`, as fast as the caller takes them.
-async fn send_entries(
-    coordinator: Arc<Coordinator>,
-    mut at: u64,
-    to: u64,
-    sender: Sender<Result<v1::Entries, Status>>,
-) {
-    while at < to {
-        let most = usize::try_from(to - at).map_or(PAGE, |left| left.min(PAGE));
-        let entries = coordinator.with_registry(move |registry| registry.entries(at, most)).await;
-        // What the position counts is there; were it not, this ends all the same.
-        let entries =
-            entries.and_then(|found| if found.is_empty() { Err(Refusal::Internal) } else { Ok(found) });
-        at = entries.as_ref().map_or(to, |entries| at + entries.len() as u64);
-        let page = entries.map(|entries| v1::Entries { entries }).map_err(Status::from);
-        if sender.send(page).await.is_err() {
-            return;
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use almoner_api::{MAX_MESSAGE_BYTES, Refusal, require, v1};
+use almoner_api::{EntryPages, MAX_MESSAGE_BYTES, PAGES_IN_FLIGHT, Refusal, require, v1};
 use almoner_federation::{Digest, Role};
 use almoner_ledger::{Entry, Step};
 use tokio::sync::mpsc::Sender;
@@ -13,12 +13,6 @@ use tonic::{Request, Response, Status};
 use crate::Node;
 use crate::own_log::OwnLog;
 use crate::refused::{chain, refuse};
-
-/// Most entries in one message: with the longest, 4 MiB.
-const PAGE: usize = 64;
-
-/// Most messages waiting for a slow auditor.
-const PAGES_IN_FLIGHT: usize = 2;
 
 /// The service over one node.
 pub(crate) struct LogService(Arc<Node>);
@@ -30,12 +24,11 @@ impl LogService {
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    /// The range, if the ledger has it.
-    async fn range(&self, request: v1::GetEntriesRequest) -> Result<Reading, Refusal> {
-        let v1::GetEntriesRequest { from, to } = request;
-        let size = self.0.log.position().await?.size;
-        let there = from <= to && to <= size;
-        there.then(|| Reading { log: self.0.log.clone(), at: from, to }).ok_or(Refusal::Malformed)
+    /// The entries that are asked for, if the ledger has them.
+    async fn entries(&self, request: v1::GetEntriesRequest) -> Result<EntryPages<OwnLog>, Refusal> {
+        let log = self.0.log.clone();
+        let size = log.position().await?.size;
+        EntryPages::new(log, size, request)
     }
 }
 
@@ -63,10 +56,8 @@ impl v1::log_server::Log for LogService {
     ) -> Result<Response<Self::GetEntriesStream>, Status> {
         let refuse = refuse("get-entries");
         require(&request, &self.0.manifest, &[Role::Auditor]).map_err(&refuse)?;
-        let reading = self.range(request.into_inner()).await.map_err(&refuse)?;
-        let (sender, receiver) = tokio::sync::mpsc::channel(PAGES_IN_FLIGHT);
-        tokio::spawn(send_entries(reading, sender));
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let entries = self.entries(request.into_inner()).await.map_err(&refuse)?;
+        Ok(Response::new(entries.stream()))
     }
 
     type GetQuestionsStream = Pages<v1::Signed>;
@@ -77,9 +68,9 @@ impl v1::log_server::Log for LogService {
     ) -> Result<Response<Self::GetQuestionsStream>, Status> {
         let refuse = refuse("get-questions");
         require(&request, &self.0.manifest, &[Role::Auditor]).map_err(&refuse)?;
-        let reading = self.range(request.into_inner()).await.map_err(&refuse)?;
+        let entries = self.entries(request.into_inner()).await.map_err(&refuse)?;
         let (sender, receiver) = tokio::sync::mpsc::channel(PAGES_IN_FLIGHT);
-        tokio::spawn(send_questions(reading, sender));
+        tokio::spawn(send_questions(self.0.log.clone(), entries, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
@@ -111,30 +102,6 @@ impl v1::log_server::Log for LogService {
     }
 }
 
-/// Entries `at` to `to`, page by page.
-struct Reading {
-    log: Arc<OwnLog>,
-    at: u64,
-    to: u64,
-}
-
-impl Reading {
-    /// The next page, or why there is none; nothing after the last.
-    async fn page(&mut self) -> Option<Result<Vec<Vec<u8>>, Refusal>> {
-        let (at, left) = (self.at, self.to - self.at);
-        let most = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
-        if most == 0 {
-            return None;
-        }
-        let entries = self.log.with_ledger(move |ledger| ledger.entries(at, most)).await;
-        // What the position counts is there; were it not, this ends all the same.
-        let entries =
-            entries.and_then(|found| if found.is_empty() { Err(Refusal::Internal) } else { Ok(found) });
-        self.at = entries.as_ref().map_or(self.to, |entries| at + entries.len() as u64);
-        Some(entries)
-    }
-}
-
 /// The questions that RESERVE entries among these name, but for those that were `told` before.
 fn named(entries: &[Vec<u8>], told: &mut HashSet<Digest>) -> Vec<Digest> {
     let reserved = entries.iter().filter_map(|entry| match Entry::decode(entry) {
@@ -144,28 +111,23 @@ fn named(entries: &[Vec<u8>], told: &mut HashSet<Digest>) -> Vec<Digest> {
     reserved.filter(|hash| told.insert(*hash)).collect()
 }
 
-async fn send_entries(mut reading: Reading, sender: Sender<Result<v1::Entries, Status>>) {
-    while let Some(page) = reading.page().await {
-        let page = page.map(|entries| v1::Entries { entries });
-        if sender.send(page.map_err(Status::from)).await.is_err() {
-            return;
-        }
-    }
-}
-
-async fn send_questions(mut reading: Reading, sender: Sender<Result<v1::Signed, Status>>) {
+async fn send_questions(
+    log: Arc<OwnLog>,
+    mut entries: EntryPages<OwnLog>,
+    sender: Sender<Result<v1::Signed, Status>>,
+) {
     let mut told = HashSet::new();
-    while let Some(page) = reading.page().await {
-        let entries = match page {
-            Ok(entries) => entries,
+    while let Some(page) = entries.next().await {
+        let page = match page {
+            Ok(page) => page,
             Err(refusal) => {
                 // Whoever hung up needs no reason.
                 let _ = sender.send(Err(refusal.into())).await;
                 return;
             }
         };
-        for hash in named(&entries, &mut told) {
-            let asked = reading.log.with_ledger(move |ledger| ledger.question(&hash)).await;
+        for hash in named(&page, &mut told) {
+            let asked = log.with_ledger(move |ledger| ledger.question(&hash)).await;
             let asked = asked.and_then(|asked| asked.ok_or(Refusal::Internal));
             let signed = asked.map(|asked| v1::Signed::new(asked.body, &asked.signature));
             if sender.send(signed.map_err(Status::from)).await.is_err() {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use almoner_api::Refusal;
+use almoner_api::{ReadEntries, Refusal};
 use almoner_federation::checkpoint::{
     Board, Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, UnverifiedCheckpoint,
 };
@@ -118,6 +118,12 @@ impl OwnLog {
             .await
             .map_err(|_| Refusal::Internal)?
             .map_err(|error| refused::by_ledger(&error))
+    }
+}
+
+impl ReadEntries for OwnLog {
+    async fn read(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, Refusal> {
+        self.with_ledger(move |ledger| ledger.entries(from, at_most)).await
     }
 }
 
