@@ -117,6 +117,28 @@ fn a_copy_comes_back_only_where_nothing_newer_is_left() {
     federation.kill_node("north");
     let older = complaint(&almoner(&["ledger", "restore", &copy, "--config", &config]));
     assert!(older.contains("would spend the same budget twice"), "{older}");
+    // Where the ledger itself is gone, what was signed of it tells, and no new one begins in its place.
+    let aside = federation.path("aside.sqlite");
+    std::fs::rename(&ledger, &aside).expect("moved");
+    let lost = complaint(&almoner(&["ledger", "restore", &copy, "--config", &config]));
+    assert!(
+        lost.contains("this node signed a ledger of") && lost.contains("the same budget twice"),
+        "{lost}"
+    );
+    let anew = complaint(&almoner(&["node", "init", "--config", &config]));
+    assert!(anew.contains("shows that this node had a ledger"), "{anew}");
+    // An older one put in its place by hand is not served, and not a word of it is exported.
+    std::fs::copy(&copy, &ledger).expect("put back");
+    let refused = complaint(&almoner(&["node", "serve", "--config", &config]));
+    assert!(refused.contains("has forgotten charges"), "{refused}");
+    let out = federation.at("older");
+    let refused = complaint(&almoner(&["ledger", "export", "--config", &config, "--out", &out]));
+    assert!(refused.contains("nothing of it is exported"), "{refused}");
+    assert!(!federation.path("older/nodes").exists());
+    for ending in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{ledger}{ending}"));
+    }
+    std::fs::rename(&aside, &ledger).expect("moved back");
     // What is as new as the ledger may come back over a damaged one.
     let newest = federation.at("newest.sqlite");
     run(&["ledger", "backup", "--config", &config, "--to", &newest]);
@@ -207,6 +229,14 @@ fn a_policy_changes_with_the_signatures_that_the_manifest_asks_for() {
     run(&["node", "policy", "--config", &config, "--sign", "--out", &change]);
     run(&["audit", "countersign", &change, "--keys", &federation.at("keys/court-of-audit")]);
     run(&["node", "policy", "--config", &config, "--apply", &change]);
+    // The node has not signed it yet, and the export does not sign in its place.
+    let out = federation.at("mirror");
+    let told = run(&["ledger", "export", "--config", &config, "--out", &out]).stdout;
+    let told = String::from_utf8(told).expect("UTF-8");
+    assert!(told.contains("1 entries are after the checkpoint that the node signed last"), "{told}");
+    assert!(told.contains("run the node, or use `almoner audit` against it"), "{told}");
+    federation.spawn_node("north", &[]);
+    federation.wait_for("north");
     federation.export("mirror");
     let (code, report) = federation.audit("mirror");
     assert_eq!(code, 0, "{report:#}");
@@ -246,8 +276,15 @@ fn an_audit_over_the_network_fetches_verifies_and_cosigns() {
             "{node:#}"
         );
     }
-    // What an agency exports belongs to the same history.
+    // What an agency exports belongs to the same history, and is a whole audit by itself, with what each remembers.
     federation.export("exported");
+    for (agency, of) in [("north", "middle"), ("north", "south"), ("south", "north")] {
+        let kept = std::fs::read(federation.path(&format!("state/{agency}/witness/{of}.checkpoint")));
+        let exported = std::fs::read(federation.path(&format!("exported/nodes/{agency}/remembered/{of}")));
+        assert_eq!(exported.expect("exported"), kept.expect("remembered"), "{agency} of {of}");
+    }
+    let (code, report) = federation.audit("exported");
+    assert_eq!((code, report["releases"].as_array().map(Vec::len)), (0, Some(2)), "{report:#}");
     let compared = almoner(&["audit", "--offline", "--dir", &dir, "--compare", &federation.at("exported")]);
     assert_eq!(compared.status.code(), Some(0), "{}", String::from_utf8_lossy(&compared.stdout));
 

@@ -41,6 +41,13 @@ impl Federation {
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
+    /// A client of a copy of `agency`'s node: the process `at`, with the certificate of `party`.
+    pub fn node_client_of(&self, party: &str, agency: &str, at: &str) -> NodeClient<Channel> {
+        let endpoint = format!("https://127.0.0.1:{}", self.port(at));
+        NodeClient::new(self.channel(party, Role::Agency, agency, &endpoint))
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
     /// A client of the witness at `agency`'s node with the certificate of `party`.
     pub fn witness_client(&self, party: &str, agency: &str) -> WitnessClient<Channel> {
         let endpoint = &self.manifest.agency_named(&agency.parse().expect("a name")).expect("known").endpoint;

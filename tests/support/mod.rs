@@ -249,6 +249,25 @@ impl Federation {
         self.nodes.insert(name.to_owned(), child);
     }
 
+    /// Starts a second node of agency `of`, called `name` here, on a port of its own and the state in `state/NAME`.
+    pub fn spawn_copy(&mut self, name: &str, of: &str) {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = socket.local_addr().expect("bound").port();
+        drop(socket);
+        let text = std::fs::read_to_string(self.path(&format!("{of}.toml"))).expect("node.toml");
+        let text = text
+            .replace(&format!("127.0.0.1:{}", self.ports[of]), &format!("127.0.0.1:{port}"))
+            .replace(&format!("state/{of}"), &format!("state/{name}"));
+        std::fs::write(self.path(&format!("{name}.toml")), text).expect("node.toml");
+        self.ports.insert(name.to_owned(), port);
+        self.spawn_node(name, &[]);
+    }
+
+    /// Where a process listens.
+    pub fn port(&self, name: &str) -> u16 {
+        self.ports[name]
+    }
+
     pub fn spawn_coordinator(&mut self) {
         let config = self.path("coordinator.toml").display().to_string();
         self.coordinator = Some(self.spawn("coordinator", &["coordinator", "serve", "--config", &config]));

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use almoner_api::v1::node_client::NodeClient;
 use almoner_api::{MAX_MESSAGE_BYTES, Refusal, TlsFiles};
-use almoner_federation::checkpoint::Board;
+use almoner_federation::checkpoint::SignedCheckpoint;
 use almoner_federation::{Digest, Manifest, NodeId, Role, SigningKey};
-use almoner_ledger::{LedgerError, Registry};
+use almoner_ledger::{LedgerError, Registry, Shown};
 use almoner_secure_sum::Roster;
 use tokio::sync::Semaphore;
 use tonic::transport::Channel;
@@ -19,7 +19,7 @@ use crate::{CoordinatorConfig, CoordinatorError};
 /// Runs rounds over the nodes of one federation.
 pub struct Coordinator {
     pub(crate) manifest: Manifest,
-    pub(crate) signing: SigningKey,
+    pub(crate) signing: Arc<SigningKey>,
     pub(crate) roster: Arc<Roster>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) nodes: BTreeMap<NodeId, NodeClient<Channel>>,
@@ -27,7 +27,7 @@ pub struct Coordinator {
     pub(crate) release_patience: Duration,
     pub(crate) rounds: Semaphore,
     /// The registry's newest checkpoint as auditors see it.
-    pub(crate) board: Mutex<Board>,
+    pub(crate) shown: Arc<Mutex<Shown>>,
     in_flight: Mutex<BTreeSet<Digest>>,
 }
 
@@ -58,17 +58,16 @@ impl Coordinator {
         std::fs::create_dir_all(&config.state)
             .map_err(|source| CoordinatorError::Read { path: config.state.clone(), source })?;
         let registry = Registry::open(&registry_path(config))?;
+        let shown = open_shown(config, &signing, &registry)?;
         Ok(Coordinator {
-            signing,
+            signing: Arc::new(signing),
             roster: Arc::new(roster),
             registry: Arc::new(registry),
             nodes,
             prepare_timeout: config.prepare_timeout,
             release_patience: config.release_patience,
             rounds: Semaphore::new(config.questions_at_once),
-            board: Mutex::new(Board::new(
-                manifest.identity(Role::Coordinator, &manifest.coordinator.name).key_name(),
-            )),
+            shown: Arc::new(Mutex::new(shown)),
             in_flight: Mutex::new(BTreeSet::new()),
             manifest,
         })
@@ -86,6 +85,18 @@ impl Coordinator {
             tracing::error!(%error, "the registry failed");
             Refusal::Internal
         })
+    }
+
+    /// The checkpoint of the registry's present position, with the cosignatures that came in for it; on the disk, so that
+    /// an export can take it from there.
+    pub(crate) async fn checkpoint(&self) -> Result<SignedCheckpoint, Refusal> {
+        let (shown, signing) = (self.shown.clone(), self.signing.clone());
+        self.with_registry(move |registry| {
+            let position = registry.position()?;
+            // Each step replaces what is shown as a whole.
+            shown.lock().unwrap_or_else(PoisonError::into_inner).show(position, &signing)
+        })
+        .await
     }
 
     /// Takes hold of a question, so that one round at a time works on it.
@@ -119,11 +130,33 @@ pub fn registry_path(config: &CoordinatorConfig) -> PathBuf {
     config.state.join("registry.sqlite")
 }
 
+/// Where the coordinator keeps the newest checkpoint that it signed of its registry, a [`almoner_ledger::ShownNote`]; it is
+/// there before anybody sees it.
+pub fn checkpoint_path(config: &CoordinatorConfig) -> PathBuf {
+    config.state.join("registry.checkpoint")
+}
+
+/// What was signed of the registry, if it begins with that; its present position is signed, too.
+fn open_shown(
+    config: &CoordinatorConfig,
+    key: &SigningKey,
+    registry: &Registry,
+) -> Result<Shown, CoordinatorError> {
+    let path = checkpoint_path(config);
+    let origin = config.manifest.identity(Role::Coordinator, &config.manifest.coordinator.name).key_name();
+    let mut shown = Shown::open(path.clone(), origin, &key.verifying_key())?;
+    let position = registry.position()?;
+    if let Some(signed) = shown.found()
+        && registry.root_at(signed.size)? != Some(signed.root)
+    {
+        return Err(CoordinatorError::Forgotten { path, signed, found: position });
+    }
+    shown.show(position, key)?;
+    Ok(shown)
+}
+
 /// The key that signs contexts, publications and the registry's checkpoints.
-///
-/// # Errors
-/// When it cannot be read, or is not the one in the manifest.
-pub fn signing_key(config: &CoordinatorConfig) -> Result<SigningKey, CoordinatorError> {
+fn signing_key(config: &CoordinatorConfig) -> Result<SigningKey, CoordinatorError> {
     let path = config.keys.join("signing.key");
     let text = std::fs::read_to_string(&path).map_err(|source| CoordinatorError::Read { path, source })?;
     let mut seed = [0; 32];

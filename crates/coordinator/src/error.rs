@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use almoner_federation::FileError;
+use almoner_ledger::Position;
 use thiserror::Error;
 
 /// Why the coordinator does not start.
@@ -26,6 +27,19 @@ pub enum CoordinatorError {
         path: PathBuf,
         /// What is wrong.
         reason: &'static str,
+    },
+    /// The registry does not begin with what this coordinator signed of it.
+    #[error(
+        "the registry ends after {} entries with root {}, but {} shows that this coordinator signed one of {} entries with root {}, with which this one does not begin: put the newest registry back; if it is lost, move that file away to go on with the older one: no budget depends on it, but auditors will find what was forgotten",
+        found.size, found.root, path.display(), signed.size, signed.root
+    )]
+    Forgotten {
+        /// The file with the checkpoint.
+        path: PathBuf,
+        /// What was signed.
+        signed: Position,
+        /// Where the registry stands.
+        found: Position,
     },
     /// The registry cannot be opened.
     #[error("the registry cannot be used")]

@@ -19,6 +19,6 @@ mod serve;
 mod service;
 
 pub use config::CoordinatorConfig;
-pub use coordinator::{Coordinator, registry_path, signing_key};
+pub use coordinator::{Coordinator, checkpoint_path, registry_path};
 pub use error::CoordinatorError;
 pub use serve::{open, serve};

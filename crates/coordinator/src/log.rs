@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use almoner_api::{EntryPages, MAX_MESSAGE_BYTES, ReadEntries, Refusal, require, v1};
 use almoner_federation::Role;
-use almoner_federation::checkpoint::{Board, CheckpointError};
+use almoner_ledger::LedgerError;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -31,9 +31,7 @@ impl v1::log_server::Log for LogService {
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::Checkpoint>, Status> {
         require(&request, &self.0.manifest, &[Role::Auditor])?;
-        let position = self.0.with_registry(|registry| registry.position()).await?;
-        let shown = self.0.board(|board| board.show(position.size, position.root, &self.0.signing));
-        let note = shown.map_err(|error| refused(&error, Refusal::Internal))?.to_string();
+        let note = self.0.checkpoint().await?.to_string();
         Ok(Response::new(v1::Checkpoint { note }))
     }
 
@@ -77,8 +75,17 @@ impl v1::log_server::Log for LogService {
         let auditor = self.0.manifest.auditors.iter().find(|auditor| auditor.name == caller.name);
         let key = auditor.ok_or(Refusal::Role)?.signing_key;
         let (note, own) = (request.into_inner().note, self.0.signing.verifying_key());
-        let added = self.0.board(|board| board.add(&note, &own, (&caller.key_name(), &key)));
-        added.map_err(|error| refused(&error, Refusal::Signature))?;
+        let (shown, name) = (self.0.shown.clone(), caller.key_name());
+        let added = self.0.with_registry(move |_| {
+            match shown.lock().unwrap_or_else(PoisonError::into_inner).add(&note, &own, (&name, &key)) {
+                Err(LedgerError::Checkpoint(error)) => Ok(Err(error)),
+                added => added.map(Ok),
+            }
+        });
+        added.await?.map_err(|error| {
+            tracing::warn!(%error, "a cosignature was refused");
+            Refusal::Signature
+        })?;
         Ok(Response::new(v1::AddCosignatureReply {}))
     }
 }
@@ -87,16 +94,4 @@ impl ReadEntries for Coordinator {
     async fn read(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, Refusal> {
         self.with_registry(move |registry| registry.entries(from, at_most)).await
     }
-}
-
-impl Coordinator {
-    fn board<T>(&self, step: impl FnOnce(&mut Board) -> T) -> T {
-        // Each step replaces what is on the board as a whole.
-        step(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-fn refused(error: &CheckpointError, refusal: Refusal) -> Status {
-    tracing::warn!(%error, refusal = refusal.word(), "a checkpoint was refused");
-    refusal.into()
 }

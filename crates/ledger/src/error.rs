@@ -181,6 +181,9 @@ pub enum LedgerError {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// A checkpoint or cosignature was refused.
+    #[error(transparent)]
+    Checkpoint(#[from] almoner_federation::checkpoint::CheckpointError),
     /// The operating system gave no randomness.
     #[error("the system's random source failed")]
     Random,

@@ -24,6 +24,7 @@ mod registry;
 mod registry_entry;
 mod rounds;
 mod seal;
+mod shown;
 mod statement;
 mod store;
 
@@ -39,3 +40,4 @@ pub use node_types::{Asked, Charged, Position, Reservation, StoredReady};
 pub use reader::{FileKind, LedgerReader};
 pub use registry::Registry;
 pub use registry_entry::{RegistryEntry, RegistryStep};
+pub use shown::{Shown, ShownNote, replace_file};

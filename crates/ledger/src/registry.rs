@@ -153,6 +153,11 @@ impl Registry {
         self.inner.run(|inner| Ok(inner.store.position()))
     }
 
+    /// The root over the first `size` entries; `None` when there are fewer.
+    pub fn root_at(&self, size: u64) -> Result<Option<Digest>, LedgerError> {
+        self.inner.run(|inner| Ok(inner.store.tree().root_at(size)))
+    }
+
     /// The RFC 9162 proof that the tree of the first `new` entries begins with that of the first `old`; `None` when
     /// `old` is larger than `new` or there are fewer than `new` entries.
     pub fn consistency_proof(&self, old: u64, new: u64) -> Result<Option<Vec<Digest>>, LedgerError> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use almoner_federation::FileError;
+use almoner_ledger::Position;
 use thiserror::Error;
 
 use crate::RolledBack;
@@ -52,6 +53,34 @@ pub enum NodeError {
         /// Where it is.
         path: PathBuf,
     },
+    /// There is no ledger, but there was one.
+    #[error(
+        "{} is missing, and {} shows that this node had a ledger: put its newest copy back with `almoner ledger restore` (docs/data-officer.md, Backups); one that is begun anew would spend the same budget twice", path.display(), signed.display()
+    )]
+    LedgerLost {
+        /// Where the ledger should be.
+        path: PathBuf,
+        /// The checkpoint that was signed of it.
+        signed: PathBuf,
+    },
+    /// The ledger does not begin with what this node signed of it.
+    #[error(
+        "this ledger ends after {} entries with root {}, but {} shows that this node signed one of {} entries with root {}, with which this one does not begin: it was put back from an older copy, begun anew, or changed, and has forgotten charges, so this node answers nothing. Keep these files, and put back a copy that has all those entries (docs/data-officer.md, Backups)",
+        found.size, found.root, path.display(), signed.size, signed.root
+    )]
+    Forgotten {
+        /// The file with the checkpoint.
+        path: PathBuf,
+        /// What was signed.
+        signed: Position,
+        /// Where the ledger stands.
+        found: Position,
+    },
+    /// The ledger's checkpoint could not be signed and kept.
+    #[error(
+        "the ledger's checkpoint could not be signed and kept in the state folder; the lines before say why"
+    )]
+    Unsigned,
     /// The ledger cannot be trusted or opened.
     #[error("the ledger cannot be used")]
     Ledger(#[from] almoner_ledger::LedgerError),

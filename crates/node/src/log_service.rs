@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use crate::Node;
 use crate::own_log::OwnLog;
-use crate::refused::{chain, refuse};
+use crate::refused::refuse;
 
 /// The service over one node.
 pub(crate) struct LogService(Arc<Node>);
@@ -94,10 +94,7 @@ impl v1::log_server::Log for LogService {
         let caller = require(&request, &self.0.manifest, &[Role::Auditor]).map_err(&refuse)?;
         let auditor = self.0.manifest.auditors.iter().find(|auditor| auditor.name == caller.name);
         let key = auditor.ok_or(Refusal::Role).map_err(&refuse)?.signing_key;
-        self.0.log.add(&request.into_inner().note, (&caller.key_name(), &key)).map_err(|error| {
-            tracing::warn!(error = %chain(&error), "a cosignature was refused");
-            refuse(Refusal::Signature)
-        })?;
+        self.0.log.add(request.into_inner().note, (caller.key_name(), key)).await.map_err(&refuse)?;
         Ok(Response::new(v1::AddCosignatureReply {}))
     }
 }

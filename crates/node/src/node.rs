@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use almoner_api::{Refusal, TlsFiles};
 use almoner_engine::Source;
+use almoner_federation::note::KeyName;
 use almoner_federation::{Digest, Manifest, Name, NodeId, Role, SigningKey};
-use almoner_ledger::{Budget, LedgerError, NodeLedger, Position};
+use almoner_ledger::{Budget, LedgerError, NodeLedger, Position, Shown};
 use almoner_policy::{Office, Queue, Rules};
 use almoner_secure_sum::{MaskKey, PairRoots, ReleaseRules, Roster};
 use tokio::sync::Semaphore;
@@ -94,10 +95,15 @@ impl Node {
         let office = Office::of(&manifest, &config.agency).expect("NodeConfig::read found the agency");
         let memory = Memory::open(config.state.join("witness"), &manifest, &config.agency)?;
         let peers: Arc<[Peer]> = Peer::all(&manifest, &config.agency, &TlsFiles::read(&config.keys)?)?.into();
-        let standing = Arc::new(Standing::new(manifest.witnessing().heard_at_start() > 0));
+        let waits = manifest.witnessing().heard_at_start() > 0;
+        let standing = Arc::new(Standing::new(waits));
         let signing = Arc::new(signing);
         let origin = manifest.identity(Role::Agency, &config.agency).key_name();
-        let log = Arc::new(OwnLog::new(origin, signing.clone(), ledger.clone()));
+        let shown = open_shown(config, &origin, &signing, &ledger)?;
+        let log = Arc::new(OwnLog::new(origin, signing.clone(), ledger.clone(), shown));
+        if !waits {
+            log.checkpoint().await.map_err(|_| NodeError::Unsigned)?;
+        }
         let before = manifest.agencies.iter().filter(|other| other.node < id).count();
         let cosigning = Cosigning::new(
             log.clone(),
@@ -174,11 +180,15 @@ fn sketch_key(config: &NodeConfig) -> Result<Option<[u8; 32]>, NodeError> {
 /// itself would begin with a full budget again wherever its folder is mistyped or lost.
 ///
 /// # Errors
-/// When there is one already, it cannot be written, or `officer` is not the key in the manifest.
+/// When there is one already or there was one, it cannot be written, or `officer` is not the key in the manifest.
 pub fn init(config: &NodeConfig, officer: &Path, clock: &dyn Clock) -> Result<PathBuf, NodeError> {
     let path = ledger_path(config);
     if path.exists() {
         return Err(NodeError::LedgerExists { path });
+    }
+    let signed = checkpoint_path(config);
+    if signed.exists() {
+        return Err(NodeError::LedgerLost { path, signed });
     }
     let officer = officer_key(config, officer)?;
     let mut folder = std::fs::DirBuilder::new();
@@ -207,10 +217,7 @@ pub fn officer_key(config: &NodeConfig, file: &Path) -> Result<SigningKey, NodeE
 }
 
 /// The key that signs the node's READYs, receipts and checkpoints.
-///
-/// # Errors
-/// When it cannot be read, or is not the one in the manifest.
-pub fn signing_key(config: &NodeConfig) -> Result<SigningKey, NodeError> {
+fn signing_key(config: &NodeConfig) -> Result<SigningKey, NodeError> {
     let path = config.keys.join("signing.key");
     let wrong = |reason| NodeError::Key { path: path.clone(), reason };
     let key = SigningKey::from_seed(&read_key(&path)?).map_err(|_| wrong("not an Ed25519 seed"))?;
@@ -236,6 +243,29 @@ pub fn open_for_officer(config: &NodeConfig, path: &Path) -> Result<NodeLedger, 
 /// Where the node keeps its ledger.
 pub fn ledger_path(config: &NodeConfig) -> PathBuf {
     config.state.join("ledger.sqlite")
+}
+
+/// Where the node keeps the newest checkpoint that it signed of its ledger, a [`almoner_ledger::ShownNote`]; it is there
+/// before anybody sees it.
+pub fn checkpoint_path(config: &NodeConfig) -> PathBuf {
+    config.state.join("ledger.checkpoint")
+}
+
+/// What was signed of the ledger so far, if it begins with that.
+fn open_shown(
+    config: &NodeConfig,
+    origin: &KeyName,
+    key: &SigningKey,
+    ledger: &NodeLedger,
+) -> Result<Shown, NodeError> {
+    let path = checkpoint_path(config);
+    let shown = Shown::open(path.clone(), origin.clone(), &key.verifying_key())?;
+    if let Some(signed) = shown.found()
+        && ledger.root_at(signed.size)? != Some(signed.root)
+    {
+        return Err(NodeError::Forgotten { path, signed, found: ledger.position()? });
+    }
+    Ok(shown)
 }
 
 /// Opens the ledger, if its officer signed the limits that the manifest and node.toml set now.

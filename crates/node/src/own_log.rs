@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use almoner_api::{ReadEntries, Refusal};
 use almoner_federation::checkpoint::{
-    Board, Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, UnverifiedCheckpoint,
+    Checkpoint, CheckpointError, Cosignature, SignedCheckpoint, UnverifiedCheckpoint,
 };
 use almoner_federation::note::KeyName;
 use almoner_federation::{Digest, SigningKey, VerifyingKey};
-use almoner_ledger::{LedgerError, NodeLedger, Position};
+use almoner_ledger::{LedgerError, NodeLedger, Position, Shown};
 
 use crate::refused;
 
@@ -17,7 +17,7 @@ pub(crate) struct OwnLog {
     origin: KeyName,
     signing: Arc<SigningKey>,
     ledger: Arc<NodeLedger>,
-    board: Mutex<Board>,
+    shown: Mutex<Shown>,
 }
 
 /// What another agency's memory of this ledger says.
@@ -32,8 +32,14 @@ pub(crate) enum Memory {
 }
 
 impl OwnLog {
-    pub(crate) fn new(origin: KeyName, signing: Arc<SigningKey>, ledger: Arc<NodeLedger>) -> Self {
-        OwnLog { board: Mutex::new(Board::new(origin.clone())), origin, signing, ledger }
+    /// `shown` is what was signed of the ledger so far, with which it begins.
+    pub(crate) fn new(
+        origin: KeyName,
+        signing: Arc<SigningKey>,
+        ledger: Arc<NodeLedger>,
+        shown: Shown,
+    ) -> Self {
+        OwnLog { shown: Mutex::new(shown), origin, signing, ledger }
     }
 
     /// The ledger's name, and its key's.
@@ -46,15 +52,21 @@ impl OwnLog {
         self.signing.verifying_key()
     }
 
-    /// The checkpoint of the present position, signed, with the cosignatures that came in for it.
+    /// The checkpoint of the present position, signed, with the cosignatures that came in for it; on the disk, so that an
+    /// export can take it from there.
     pub(crate) async fn checkpoint(self: &Arc<Self>) -> Result<SignedCheckpoint, Refusal> {
         let log = self.clone();
         self.with_ledger(move |ledger| {
-            let Position { size, root } = ledger.position()?;
-            Ok(log.board(|board| board.show(size, root, &log.signing)))
+            let position = ledger.position()?;
+            log.shown(|shown| shown.show(position, &log.signing))
         })
-        .await?
-        .map_err(internal)
+        .await
+    }
+
+    /// Writes the cosignatures that [`OwnLog::take`] took to the disk.
+    pub(crate) async fn keep(self: &Arc<Self>) -> Result<(), Refusal> {
+        let log = self.clone();
+        self.with_ledger(move |_| log.shown(Shown::keep)).await
     }
 
     /// The proof that the ledger at size `new` begins with itself at size `old`, if it was ever so large.
@@ -63,12 +75,24 @@ impl OwnLog {
     }
 
     /// Puts the cosignatures of `cosigner` under `note` on the board, if it is the checkpoint that stands there.
-    pub(crate) fn add(
-        &self,
-        note: &str,
-        cosigner: (&KeyName, &VerifyingKey),
-    ) -> Result<bool, CheckpointError> {
-        self.board(|board| board.add(note, &self.key(), cosigner))
+    ///
+    /// # Errors
+    /// [`Refusal::Signature`] for anything that is not a checkpoint of this ledger with a cosignature of that key.
+    pub(crate) async fn add(
+        self: &Arc<Self>,
+        note: String,
+        (name, key): (KeyName, VerifyingKey),
+    ) -> Result<bool, Refusal> {
+        let log = self.clone();
+        let added =
+            self.with_ledger(move |_| match log.shown(|shown| shown.add(&note, &log.key(), (&name, &key))) {
+                Err(LedgerError::Checkpoint(error)) => Ok(Err(error)),
+                added => added.map(Ok),
+            });
+        added.await?.map_err(|error| {
+            tracing::warn!(error = %refused::chain(&error), "a cosignature was refused");
+            Refusal::Signature
+        })
     }
 
     /// Puts a witness's cosignature of `checkpoint` on the board, if that stands there still.
@@ -78,7 +102,7 @@ impl OwnLog {
         cosignature: &Cosignature,
         key: &VerifyingKey,
     ) -> Result<bool, CheckpointError> {
-        self.board(|board| board.take(checkpoint, cosignature, key))
+        self.shown(|shown| shown.take(checkpoint, cosignature, key))
     }
 
     /// Compares what a witness sent with the ledger; an empty note remembers the empty ledger.
@@ -103,9 +127,9 @@ impl OwnLog {
         self.with_ledger(NodeLedger::position).await
     }
 
-    fn board<T>(&self, step: impl FnOnce(&mut Board) -> T) -> T {
-        // Each step replaces what is on the board as a whole.
-        step(&mut self.board.lock().unwrap_or_else(PoisonError::into_inner))
+    fn shown<T>(&self, step: impl FnOnce(&mut Shown) -> T) -> T {
+        // Each step replaces what is shown as a whole.
+        step(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Runs a step on the ledger away from the async threads, for it waits for the disk.
@@ -125,9 +149,4 @@ impl ReadEntries for OwnLog {
     async fn read(&self, from: u64, at_most: usize) -> Result<Vec<Vec<u8>>, Refusal> {
         self.with_ledger(move |ledger| ledger.entries(from, at_most)).await
     }
-}
-
-fn internal(error: CheckpointError) -> Refusal {
-    tracing::error!(%error, "a checkpoint could not be signed");
-    Refusal::Internal
 }

@@ -38,6 +38,10 @@ pub(crate) async fn recall(node: Arc<Node>) {
         heard += 1;
         if heard == wanted {
             node.standing.confirm();
+            // What came into the ledger while the node was stopped, such as a change of policy, is signed from here on.
+            if node.log.checkpoint().await.is_err() {
+                tracing::warn!("the ledger's checkpoint could not be signed");
+            }
             tracing::info!(heard, "the ledger begins with all that they remember: this node answers");
         }
     }

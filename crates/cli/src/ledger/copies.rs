@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use almoner_ledger::{LedgerError, LedgerReader};
-use almoner_node::{NodeConfig, NodeError, ledger_path, open_for_officer};
+use almoner_ledger::{LedgerError, LedgerReader, ShownNote};
+use almoner_node::{NodeConfig, NodeError, checkpoint_path, ledger_path, open_for_officer};
 
 use super::verify;
 use crate::cli_error::CliError;
@@ -38,6 +38,21 @@ pub(super) fn restore(config: &NodeConfig, file: &Path) -> Result<(), CliError> 
             Some(evidence(&ledger)?)
         }
     };
+    // Where the present ledger is gone, what was signed of it is still here.
+    let checkpoint = checkpoint_path(config);
+    if let Some(signed) = ShownNote::read(&checkpoint)?.map(|note| note.position())
+        && root_at(&copy, signed.size)? != Some(signed.root)
+    {
+        return Err(CliError::Usage {
+            message: format!(
+                "this node signed a ledger of {} entries, by {}, and the copy of {} does not begin with it",
+                signed.size,
+                checkpoint.display(),
+                position.size
+            ),
+            remedy: "put a newer copy back: this one would spend the same budget twice (docs/data-officer.md, Backups)",
+        });
+    }
     if let Some(aside) = &aside {
         move_aside(&ledger, aside)?;
     }
@@ -55,7 +70,14 @@ pub(super) fn restore(config: &NodeConfig, file: &Path) -> Result<(), CliError> 
     if let Some(aside) = aside {
         println!("What was there is now {}: keep it as evidence.", aside.display());
     }
-    println!("At its start the node asks its witnesses, and does not serve if they remember more.");
+    println!(
+        "{}",
+        match config.manifest.witnessing().heard_at_start() {
+            0 =>
+                "The manifest asks for no witnesses: whether this copy is the newest, nobody will tell the node at its start.",
+            _ => "At its start the node asks its witnesses, and does not serve if they remember more.",
+        }
+    );
     Ok(())
 }
 

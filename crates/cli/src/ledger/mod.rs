@@ -17,7 +17,8 @@ pub(crate) use change::{Change, PolicyCommand};
 
 #[derive(Subcommand)]
 pub(crate) enum LedgerCommand {
-    /// Write a ledger, or the registry, as signed, static files that auditors and ordinary log tools read; its server may run.
+    /// Write a ledger, or the registry, up to the checkpoint that its server signed last, as static files that auditors and
+    /// ordinary log tools read; its server may run.
     Export {
         #[command(flatten)]
         of: Of,

@@ -17,21 +17,29 @@ impl Board {
         Board { origin, shown: None }
     }
 
-    /// The checkpoint of `size` entries with hash `root`, which the log has recorded durably: the one on the board if
-    /// it is that, otherwise signed now with the log's `key`. A smaller one than the board's is signed and not kept.
+    /// The board of a log that has shown `signed` last.
+    pub fn holding(signed: SignedCheckpoint) -> Self {
+        Board { origin: signed.checkpoint().origin.clone(), shown: Some(signed) }
+    }
+
+    /// What is on the board, with the cosignatures that came in.
+    pub fn shown(&self) -> Option<&SignedCheckpoint> {
+        self.shown.as_ref()
+    }
+
+    /// The checkpoint of `size` entries with hash `root`, which the log has recorded durably, signed now with the log's
+    /// `key`; or the one on the board, if it is of so many entries or more.
     pub fn show(
         &mut self,
         size: u64,
         root: Digest,
         key: &SigningKey,
     ) -> Result<SignedCheckpoint, CheckpointError> {
-        if let Some(shown) = self.shown.as_ref().filter(|shown| shown.checkpoint().size == size) {
+        if let Some(shown) = self.shown.as_ref().filter(|shown| shown.checkpoint().size >= size) {
             return Ok(shown.clone());
         }
         let signed = Checkpoint { origin: self.origin.clone(), size, root }.sign(key)?;
-        if self.shown.as_ref().is_none_or(|shown| shown.checkpoint().size < size) {
-            self.shown = Some(signed.clone());
-        }
+        self.shown = Some(signed.clone());
         Ok(signed)
     }
 

@@ -30,8 +30,13 @@ fn a_cosignature_stays_until_the_log_has_grown() {
     assert_eq!(board.add(&note, &log, (&auditor, &public)), Ok(true));
     assert_eq!(board.add(&note, &log, (&auditor, &public)), Ok(true), "again is once");
     assert_eq!(cosigners(&shown(&mut board, 5), &auditor, &public), 1);
-    assert_eq!(cosigners(&shown(&mut board, 4), &auditor, &public), 0, "an older one is another");
-    assert_eq!(cosigners(&shown(&mut board, 5), &auditor, &public), 1, "and takes nobody's place");
+    let later = shown(&mut board, 4);
+    assert_eq!(
+        (later.checkpoint().size, cosigners(&later, &auditor, &public)),
+        (5, 1),
+        "nobody is shown less"
+    );
+    assert_eq!(Board::holding(later.clone()).shown(), Some(&later));
     assert_eq!(cosigners(&shown(&mut board, 6), &auditor, &public), 0);
     assert_eq!(board.add(&note, &log, (&auditor, &public)), Ok(false), "too late");
     assert_eq!(cosigners(&shown(&mut board, 6), &auditor, &public), 0);

@@ -9,12 +9,13 @@ use almoner_federation::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoi
 use almoner_federation::merkle::verify_consistency;
 use almoner_federation::note::KeyName;
 use almoner_federation::{Digest, Manifest, Name, Role, SigningKey, VerifyingKey};
+use almoner_ledger::replace_file;
 
-use super::durable;
+use super::folder::make_folder;
 use crate::NodeError;
 
 /// Longest note that is read: a checkpoint with one signature has a few hundred bytes.
-const MAX_NOTE_BYTES: usize = 4_096;
+pub(super) const MAX_NOTE_BYTES: usize = 4_096;
 
 /// The newest checkpoint of every other agency's ledger that this agency cosigned: a file each, `NAME.checkpoint`.
 /// What contradicts it is kept as evidence beside it, in `NAME.fork`.
@@ -70,7 +71,7 @@ impl Memory {
     /// [`NodeError::Memory`] naming a file that cannot be read or holds something else.
     pub(crate) fn open(folder: PathBuf, manifest: &Manifest, agency: &Name) -> Result<Self, NodeError> {
         let failed = |path: &Path, source: io::Error| NodeError::Memory { path: path.to_owned(), source };
-        durable::make_folder(&folder).map_err(|source| failed(&folder, source))?;
+        make_folder(&folder).map_err(|source| failed(&folder, source))?;
         let mut ledgers = BTreeMap::new();
         for other in manifest.agencies.iter().filter(|other| other.name != *agency) {
             let origin = manifest.identity(Role::Agency, &other.name).key_name();
@@ -133,7 +134,7 @@ impl Memory {
         }
         let cosigned = cosign(given, signer, now_s).map_err(Fault::Checkpoint)?;
         let note = cosigned.to_string();
-        durable::replace(&self.folder, &file_of(&ledger.agency), note.as_bytes()).map_err(Fault::Disk)?;
+        replace_file(&self.folder.join(file_of(&ledger.agency)), note.as_bytes()).map_err(Fault::Disk)?;
         let size = cosigned.checkpoint().size;
         *last = Some(Cosigned { checkpoint: cosigned.checkpoint().clone(), note: note.clone() });
         Ok(Answer::Cosigned { note, size })
@@ -149,10 +150,10 @@ impl Memory {
              back or forked; both are kept in {}",
             self.folder.display()
         );
-        let name = format!("{}.fork", ledger.agency);
+        let name = fork_of(&ledger.agency);
         if !self.folder.join(&name).exists()
             && let Err(error) =
-                durable::replace(&self.folder, &name, format!("{remembered}\n{given}").as_bytes())
+                replace_file(&self.folder.join(&name), format!("{remembered}\n{given}").as_bytes())
         {
             tracing::error!(%error, "the evidence could not be kept");
         }
@@ -160,8 +161,13 @@ impl Memory {
     }
 }
 
-fn file_of(agency: &Name) -> String {
+pub(super) fn file_of(agency: &Name) -> String {
     format!("{agency}.checkpoint")
+}
+
+/// Holds the note that was remembered and, after a blank line, the first that contradicts it.
+pub(super) fn fork_of(agency: &Name) -> String {
+    format!("{agency}.fork")
 }
 
 fn parse(note: &str) -> Result<UnverifiedCheckpoint, CheckpointError> {
