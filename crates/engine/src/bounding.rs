@@ -2,20 +2,19 @@
 //! question.
 //!
 //! Which rows stay is decided by a keyed hash of each row's contents (and, among equal rows, its
-//! number), so it depends on nothing but the unit's own rows: adding or removing another unit changes
+//! number; see [`crate::tag`]), so it depends on nothing but the unit's own rows: adding or removing another unit changes
 //! nothing (PROTOCOL C: a function of the person's own rows only, hence of stability 1). It never
 //! prefers a value or an early line, and the same rows stay whatever order or format the files have.
 
 use std::collections::HashMap;
 
-use almoner_federation::lp;
 use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
 use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
 use ring::hmac;
 
-const LABEL: &[u8] = b"almoner/1/bound";
+use crate::tag::{Message, TagKey};
 
 /// A table after bounding, with what only the data officer may know of it.
 pub(crate) struct Bounded {
@@ -30,11 +29,12 @@ type Place = (usize, usize);
 
 /// Keeps at most `most` rows of each unit. Column 0 holds the unit, never NULL.
 pub(crate) fn bound(table: &str, batches: Vec<RecordBatch>, most: u32, key: &hmac::Key) -> Bounded {
+    let key = TagKey::of(key);
     let (units, over) = find_over(&batches, most);
     let mut rows_over_bound = 0;
     let mut dropped: Vec<Vec<usize>> = vec![Vec::new(); batches.len()];
     for places in over.values() {
-        for (batch, row) in surplus(table, &batches, places, most as usize, key) {
+        for (batch, row) in surplus(table, &batches, places, most as usize, &key) {
             dropped[batch].push(row);
             rows_over_bound += 1;
         }
@@ -71,55 +71,39 @@ fn ids(batch: &RecordBatch) -> &StringArray {
 }
 
 /// The places of one unit's rows beyond the first `most` in the order of their tags.
-fn surplus(
-    table: &str,
-    batches: &[RecordBatch],
-    places: &[Place],
-    most: usize,
-    key: &hmac::Key,
-) -> Vec<Place> {
-    let mut occurrences: HashMap<Vec<u8>, u64> = HashMap::new();
-    let mut tagged: Vec<(Vec<u8>, Place)> = places
+fn surplus(table: &str, batches: &[RecordBatch], places: &[Place], most: usize, key: &TagKey) -> Vec<Place> {
+    let mut occurrences: HashMap<Message, i64> = HashMap::new();
+    let mut tagged: Vec<([u8; 32], Place)> = places
         .iter()
         .map(|(batch, row)| {
-            let contents = contents(&batches[*batch], *row);
-            let mut message = lp(&[LABEL, table.as_bytes()]);
-            message.extend_from_slice(&contents);
-            let occurrence = occurrences.entry(contents).or_default();
-            message.extend_from_slice(&lp(&[&occurrence.to_be_bytes()]));
+            let mut message = contents(table, &batches[*batch], *row);
+            let occurrence = occurrences.entry(message.clone()).or_default();
+            message.integer(*occurrence);
             *occurrence += 1;
-            (hmac::sign(key, &message).as_ref().to_vec(), (*batch, *row))
+            (key.tag(&message), (*batch, *row))
         })
         .collect();
     tagged.sort_unstable();
     tagged.split_off(most.min(tagged.len())).into_iter().map(|(_, place)| place).collect()
 }
 
-/// Canonical bytes of a row: for each column nothing for NULL, else a 1 and the value's bytes.
-fn contents(batch: &RecordBatch, row: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
+/// A row's message without its number among equal ones.
+fn contents(table: &str, batch: &RecordBatch, row: usize) -> Message {
+    let mut message = Message::of(table);
     for column in batch.columns() {
-        let mut item = Vec::new();
-        if column.is_valid(row) {
-            item.push(1);
-            match column.data_type() {
-                DataType::Int64 => {
-                    item.extend_from_slice(&column.as_primitive::<Int64Type>().value(row).to_be_bytes());
-                }
-                DataType::Float64 => {
-                    let value = column.as_primitive::<Float64Type>().value(row);
-                    item.extend_from_slice(&value.to_bits().to_be_bytes());
-                }
-                DataType::Boolean => item.push(u8::from(column.as_boolean().value(row))),
-                DataType::Date32 => {
-                    item.extend_from_slice(&column.as_primitive::<Date32Type>().value(row).to_be_bytes());
-                }
-                _ => item.extend_from_slice(column.as_string::<i32>().value(row).as_bytes()),
-            }
+        if column.is_null(row) {
+            message.null();
+            continue;
         }
-        bytes.extend_from_slice(&lp(&[&item]));
+        match column.data_type() {
+            DataType::Int64 => message.integer(column.as_primitive::<Int64Type>().value(row)),
+            DataType::Float64 => message.number(column.as_primitive::<Float64Type>().value(row)),
+            DataType::Boolean => message.boolean(column.as_boolean().value(row)),
+            DataType::Date32 => message.integer(column.as_primitive::<Date32Type>().value(row).into()),
+            _ => message.text(column.as_string::<i32>().value(row)),
+        }
     }
-    bytes
+    message
 }
 
 fn without(batch: RecordBatch, rows: &[usize]) -> RecordBatch {

@@ -43,14 +43,7 @@ fn place(batch: &RecordBatch, shape: &Shape, width: usize, cells: &mut [i64]) {
     let present =
         |values: &PrimitiveArray<Int64Type>, row: usize| values.is_valid(row).then(|| values.value(row));
     let mut add = |row: usize, coordinate: Option<usize>, values: &PrimitiveArray<Int64Type>| {
-        let cell = present(column(0), row).and_then(|cell| usize::try_from(cell).ok());
-        let (Some(cell), Some(coordinate), Some(value)) = (cell, coordinate, present(values, row)) else {
-            return;
-        };
-        let index = cell.checked_mul(width).and_then(|first| first.checked_add(coordinate));
-        if let Some(into) = index.and_then(|index| cells.get_mut(index)) {
-            *into = into.wrapping_add(value);
-        }
+        put(cells, width, present(column(0), row), coordinate, present(values, row));
     };
     match shape {
         Shape::Sums { coordinates } => {
@@ -66,6 +59,24 @@ fn place(batch: &RecordBatch, shape: &Shape, width: usize, cells: &mut [i64]) {
                 add(row, bin.filter(|bin| bin < bins).map(|bin| first + bin), column(2));
             }
         }
+    }
+}
+
+/// Adds a value to a coordinate of a cell, if there are such.
+pub(crate) fn put(
+    cells: &mut [i64],
+    width: usize,
+    cell: Option<i64>,
+    coordinate: Option<usize>,
+    value: Option<i64>,
+) {
+    let cell = cell.and_then(|cell| usize::try_from(cell).ok());
+    let (Some(cell), Some(coordinate), Some(value)) = (cell, coordinate, value) else {
+        return;
+    };
+    let index = cell.checked_mul(width).and_then(|first| first.checked_add(coordinate));
+    if let Some(into) = index.and_then(|index| cells.get_mut(index)) {
+        *into = into.wrapping_add(value);
     }
 }
 

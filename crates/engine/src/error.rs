@@ -9,7 +9,7 @@ use thiserror::Error;
 /// Why there are no cells.
 ///
 /// All but [`SourceError::Answer`] happen only in [`Source::open`](crate::Source::open), before the
-/// node serves anybody; their text names files, lines and columns for the data officer.
+/// node serves anybody; their text names files, lines, columns and tables for the data officer.
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// The manifest has no such agency.
@@ -25,6 +25,14 @@ pub enum SourceError {
         file: String,
         /// Line of a CSV file from 1, or row of a Parquet file from 1, where there is one to blame.
         line: Option<u64>,
+        /// What is wrong.
+        problem: String,
+        /// What the data officer can do.
+        remedy: String,
+    },
+    /// A database cannot be reached or cannot be served from.
+    #[error("{problem}; {remedy}")]
+    Database {
         /// What is wrong.
         problem: String,
         /// What the data officer can do.
@@ -86,6 +94,10 @@ impl SourceError {
             format!("cannot be read ({error})"),
             "check that it exists and that the node may read it",
         )
+    }
+
+    pub(crate) fn database(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        SourceError::Database { problem: problem.into(), remedy: remedy.into() }
     }
 
     pub(crate) fn answer(detail: impl ToString) -> Self {

@@ -30,7 +30,7 @@ pub struct TerritoryReport {
 pub struct TableReport {
     /// The table's name in the manifest.
     pub table: String,
-    /// Its files, as paths in the agency's folder.
+    /// Its files, as paths in the agency's folder; none in a database.
     pub files: Vec<String>,
     /// Files in the table's folder that are neither `.csv` nor `.parquet`, not read.
     pub ignored_files: Vec<String>,
@@ -89,10 +89,13 @@ impl fmt::Display for TableReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "table {}: {} rows in {} files, {} units",
+            "table {}: {} rows{}, {} units",
             self.table,
             self.rows_read,
-            self.files.len(),
+            match self.files.len() {
+                0 => String::new(),
+                files => format!(" in {files} files"),
+            },
             self.units
         )?;
         if self.rows_without_unit > 0 {

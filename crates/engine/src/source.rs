@@ -1,4 +1,4 @@
-//! An agency's data, loaded and bounded, ready to answer.
+//! An agency's files, loaded and bounded, ready to answer.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -33,28 +33,21 @@ const MAX_PARTITIONS: usize = 4;
 const WORKING_MEMORY_BYTES: usize = 1 << 30;
 
 /// An agency's tables as one immutable snapshot.
-pub struct Source {
+pub(crate) struct Files {
     context: SessionContext,
     tables: BTreeSet<String>,
     snapshot: Digest,
-    report: LoadReport,
     gate: Semaphore,
 }
 
-impl Source {
-    /// Reads every table that `agency` holds from `folder` and bounds it (see the crate's
-    /// documentation). `bounding_key` is secret and stays the same as long as the agency's budget
-    /// counts: another key would keep other rows of the units that have too many.
-    ///
-    /// # Errors
-    /// When a file is missing, ambiguous, unreadable or malformed, when it lacks a declared column, or
-    /// when a table holds more units than the manifest allows. The node must then not serve.
-    pub async fn open(
+impl Files {
+    /// See [`crate::Source::open`].
+    pub(crate) async fn open(
         folder: &Path,
         manifest: &Manifest,
         agency: &Name,
         bounding_key: &[u8; 32],
-    ) -> Result<Source, SourceError> {
+    ) -> Result<(Files, LoadReport), SourceError> {
         let (path, manifest, agency) = (folder.to_owned(), manifest.clone(), agency.clone());
         let key = hmac::Key::new(hmac::HMAC_SHA256, bounding_key);
         let reading = tokio::task::spawn_blocking(move || load::load(&path, &manifest, &agency, &key));
@@ -63,29 +56,17 @@ impl Source {
         })??;
         let tables = loaded.iter().map(|table| table.name.clone()).collect();
         let context = session(loaded).map_err(SourceError::answer)?;
-        Ok(Source { context, tables, snapshot, report, gate: Semaphore::new(CONCURRENT_QUESTIONS) })
+        Ok((Files { context, tables, snapshot, gate: Semaphore::new(CONCURRENT_QUESTIONS) }, report))
     }
 
     /// The name of this state of the files: an HMAC under the bounding key over their names, sizes and
     /// contents, so that it tells nothing about them but whether they changed.
-    pub fn snapshot(&self) -> Digest {
+    pub(crate) fn snapshot(&self) -> Digest {
         self.snapshot
     }
 
-    /// What the data officer should know about the files. Never to be sent.
-    pub fn report(&self) -> &LoadReport {
-        &self.report
-    }
-
-    /// The plan's integer cells over this agency's rows, not yet encoded, unscaled and without noise:
-    /// `plan.dimension()` integers at `cell * width + coordinate`, sums modulo 2^64. All zero when this
-    /// agency does not hold the plan's table.
-    ///
-    /// Dropping the future stops the computation; the caller sets the time limit.
-    ///
-    /// # Errors
-    /// [`SourceError::Answer`] when the engine fails. The values of rows cannot cause that.
-    pub async fn cells(&self, plan: &Plan) -> Result<Vec<i64>, SourceError> {
+    /// See [`crate::Source::cells`].
+    pub(crate) async fn cells(&self, plan: &Plan) -> Result<Vec<i64>, SourceError> {
         let _turn = self.gate.acquire().await.map_err(SourceError::answer)?;
         let mut cells = vec![0; plan.dimension()];
         for query in self.held(plan) {
@@ -99,28 +80,15 @@ impl Source {
         Ok(cells)
     }
 
-    /// The bits of a plan of sketches over this agency's units, without flips: `plan.dimension()` words, bucket b of
-    /// a sketch at bit `b % 64` of its word `b / 64`. `key` is shared by all agencies and by nobody else. Nothing is
-    /// set when this agency holds none of the plan's tables.
-    ///
-    /// # Errors
-    /// As for [`Source::cells`].
-    pub async fn bits(&self, plan: &Plan, key: &[u8; 32]) -> Result<Vec<u64>, SourceError> {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-        let buckets = Buckets {
-            key: &key,
-            plan: plan.hash(),
-            buckets: plan.buckets(),
-            width: plan.width(),
-            first: plan.sketches().iter().map(|sketch| sketch.first).collect(),
-        };
+    /// See [`crate::Source::bits`].
+    pub(crate) async fn bits(&self, plan: &Plan, buckets: &Buckets<'_>) -> Result<Vec<u64>, SourceError> {
         let _turn = self.gate.acquire().await.map_err(SourceError::answer)?;
         let mut words = vec![0; plan.dimension()];
         for query in self.held(plan) {
             let Shape::Units(Units::Sketched { sketches }) = &query.shape else {
                 return Err(SourceError::answer("cells are no sketches"));
             };
-            units::sketch(&self.context, query, sketches, &buckets, &mut words).await?;
+            units::sketch(&self.context, query, sketches, buckets, &mut words).await?;
         }
         Ok(words)
     }
@@ -128,12 +96,6 @@ impl Source {
     /// The plan's statements over tables that this agency holds.
     fn held<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p SourceQuery> {
         plan.sources().iter().filter(|query| self.tables.contains(&query.table))
-    }
-}
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Source").field("tables", &self.tables).finish_non_exhaustive()
     }
 }
 

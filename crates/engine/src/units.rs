@@ -37,7 +37,8 @@ impl Buckets<'_> {
         u64::from_be_bytes(first) & (self.buckets - 1)
     }
 
-    fn set(&self, cell: usize, sketch: usize, unit: &str, words: &mut [u64]) {
+    /// Sets a unit's bit of a sketch in a cell.
+    pub(crate) fn set(&self, cell: usize, sketch: usize, unit: &str, words: &mut [u64]) {
         let bucket = self.of(sketch, unit);
         let word = self.first[sketch] + (bucket / 64) as usize;
         let index = cell.checked_mul(self.width).and_then(|first| first.checked_add(word));
@@ -75,18 +76,34 @@ pub(crate) async fn count(
     width: usize,
     cells: &mut [i64],
 ) -> Result<(), SourceError> {
-    let mut seen: HashSet<(usize, [u8; 16])> = HashSet::new();
-    each(context, query, |cell, unit| {
+    let mut distinct = Distinct::new(coordinate, width);
+    each(context, query, |cell, unit| distinct.add(cell, unit, cells)).await
+}
+
+/// The different units of each cell.
+pub(crate) struct Distinct {
+    seen: HashSet<(usize, [u8; 16])>,
+    coordinate: usize,
+    width: usize,
+}
+
+impl Distinct {
+    /// Counts into this coordinate of cells of `width`.
+    pub(crate) fn new(coordinate: usize, width: usize) -> Distinct {
+        Distinct { seen: HashSet::new(), coordinate, width }
+    }
+
+    /// Counts a unit in a cell, the first time that it is there.
+    pub(crate) fn add(&mut self, cell: usize, unit: &str, cells: &mut [i64]) {
         let digest = Digest::of(unit.as_bytes());
         let name = std::array::from_fn(|index| digest.0[index]);
-        let index = cell.checked_mul(width).and_then(|first| first.checked_add(coordinate));
+        let index = cell.checked_mul(self.width).and_then(|first| first.checked_add(self.coordinate));
         if let Some(into) = index.and_then(|index| cells.get_mut(index))
-            && seen.insert((cell, name))
+            && self.seen.insert((cell, name))
         {
             *into = into.wrapping_add(1);
         }
-    })
-    .await
+    }
 }
 
 /// Every row of a query of units, as it comes: nothing is gathered, sorted or grouped, because the engine's memory is

@@ -27,6 +27,10 @@ pub(crate) enum Value<'a> {
 const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 /// 2^63, the first float beyond `i64`.
 const BEYOND_I64: f64 = 9_223_372_036_854_775_808.0;
+/// Longest text of a number.
+pub(crate) const MAX_NUMBER_BYTES: usize = 1_000;
+/// Most digits of its exponent.
+pub(crate) const MAX_EXPONENT_DIGITS: usize = 4;
 /// 0001-01-01 and 9999-12-31, the days that have a text.
 const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
 
@@ -73,7 +77,7 @@ impl<'a> Value<'a> {
     /// are equal.
     pub(crate) fn number(self) -> Option<f64> {
         let value = match self {
-            Value::Text(text) => text.trim().parse::<f64>().ok()?,
+            Value::Text(text) => number_of(text.trim())?,
             Value::Integer(value) => value as f64,
             Value::Number(value) => value,
             Value::Missing | Value::Boolean(_) | Value::Day(_) => return None,
@@ -144,6 +148,17 @@ impl<'a> Value<'a> {
     }
 }
 
+/// A decimal with or without exponent, rounded to the nearest double. Long ones are refused: databases could not read
+/// them without an error.
+fn number_of(text: &str) -> Option<f64> {
+    let exponent = text.split_once(['e', 'E']).map_or("", |(_, exponent)| exponent);
+    let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    let bounded = text.len() <= MAX_NUMBER_BYTES && digits.len() <= MAX_EXPONENT_DIGITS;
+    // Neither `inf` nor `nan` passes.
+    let decimal = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    if bounded && decimal { text.parse().ok() } else { None }
+}
+
 fn all_zeros(digits: &str) -> bool {
     !digits.is_empty() && digits.bytes().all(|digit| digit == b'0')
 }
@@ -201,9 +216,30 @@ mod tests {
             assert_eq!(Value::Number(edge).number(), Some(edge));
         }
         assert_eq!(Value::Number(edge * (1.0 + f64::EPSILON)).number(), None);
-        for bad in ["NaN", "nan", "inf", "-Infinity", "1e999", "2e30", "1,5", "", "x"] {
+        for bad in [
+            "NaN",
+            "nan",
+            "inf",
+            "-Infinity",
+            "1e999",
+            "2e30",
+            "1,5",
+            "",
+            "x",
+            ".",
+            "+",
+            "e5",
+            "1e",
+            "1e00001",
+        ] {
             assert_eq!(Value::Text(bad).number(), None, "{bad:?}");
         }
+        for (text, value) in [("5.", 5.0), (".5", 0.5), ("+.5E+1", 5.0), ("1e-9999", 0.0)] {
+            assert_eq!(Value::Text(text).number(), Some(value), "{text:?}");
+        }
+        let zeros = "0".repeat(MAX_NUMBER_BYTES - 1);
+        assert_eq!(Value::Text(&format!("{zeros}7")).number(), Some(7.0));
+        assert_eq!(Value::Text(&format!("{zeros}07")).number(), None);
         assert_eq!(Value::Number(f64::NAN).number(), None);
         assert_eq!(Value::Number(f64::NEG_INFINITY).number(), None);
     }

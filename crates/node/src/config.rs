@@ -9,6 +9,7 @@ use almoner_policy::{ApproveTables, Rules, RulesTable};
 use serde::Deserialize;
 
 use crate::NodeError;
+use crate::data::{DataConfig, PostgresTable};
 
 /// The file's fields; unknown ones are refused.
 #[derive(Debug, Deserialize)]
@@ -19,7 +20,8 @@ struct NodeFile {
     manifest: PathBuf,
     manifest_sha256: Digest,
     keys: PathBuf,
-    data: PathBuf,
+    data: Option<PathBuf>,
+    postgres: Option<PostgresTable>,
     state: PathBuf,
     #[serde(default)]
     limits: LimitsTable,
@@ -107,8 +109,8 @@ pub struct NodeConfig {
     pub manifest_file: PathBuf,
     /// Folder of the agency's keys.
     pub keys: PathBuf,
-    /// Folder of its tables.
-    pub data: PathBuf,
+    /// Where its tables are.
+    pub data: DataConfig,
     /// Folder of its ledger.
     pub state: PathBuf,
     /// Its own limits.
@@ -141,6 +143,8 @@ impl NodeConfig {
             let message = format!("the manifest has no agency {:?}", file.agency);
             return Err(problem(message, "write this agency's name as the manifest spells it"));
         }
+        let data = DataConfig::of(file.data, file.postgres, folder)
+            .map_err(|(message, remedy)| problem(message.into(), remedy))?;
         let limits = check_limits(&file.limits, &manifest).map_err(|message| {
             problem(message, "limits may only tighten the manifest's policy; correct the [limits] table")
         })?;
@@ -153,7 +157,7 @@ impl NodeConfig {
             manifest,
             manifest_file: manifest_path,
             keys: folder.join(file.keys),
-            data: folder.join(file.data),
+            data,
             state: folder.join(file.state),
             limits,
             rules,

@@ -30,6 +30,12 @@ pub enum NodeError {
         /// What is wrong.
         reason: &'static str,
     },
+    /// A file with a password that others can read.
+    #[error("{} holds a password and others can read it; chmod 600 it", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+    },
     /// The agency's tables cannot be served.
     #[error("the data cannot be served")]
     Source(#[from] almoner_engine::SourceError),

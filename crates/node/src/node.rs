@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::approval::queue_path;
 use crate::cosigning::Cosigning;
+use crate::data::open_source;
 use crate::own_log::OwnLog;
 use crate::peers::Peer;
 use crate::policy::policy_of;
@@ -88,7 +89,7 @@ impl Node {
 
         let bounding = read_key(&config.keys.join("bounding.key"))?;
         let sketch_key = sketch_key(config)?;
-        let source = Source::open(&config.data, &manifest, &config.agency, &bounding).await?;
+        let source = open_source(config, &bounding).await?;
         tracing::info!("loaded for this node's eyes only:\n{}", source.report());
         let ledger = Arc::new(open_ledger(config)?);
         let queue = Queue::open(&queue_path(config))?;

@@ -2,7 +2,7 @@
 //! the READY is the same whatever the data are.
 
 use almoner_api::{Refusal, signed, v1};
-use almoner_engine::SourceError;
+use almoner_engine::{SourceError, Taken};
 use almoner_federation::{Digest, QueryId};
 use almoner_ledger::{Asked, Reservation, SignedApproval, StoredReady, Touched};
 use almoner_privacy::{NoiseSource, PrivacyError, add_flips, add_share};
@@ -52,10 +52,10 @@ impl Node {
     }
 
     /// The bits of this agency's units, flipped at this node's share of the noise, 64 to a word.
-    async fn noisy_bits(&self, plan: &Plan) -> Result<Vec<i64>, Refusal> {
+    async fn noisy_bits(&self, plan: &Plan) -> Result<Taken<Vec<i64>>, Refusal> {
         // A plan of sketches needs a manifest with a key, and a node with such a manifest does not start without it.
         let key = self.sketch_key.as_ref().ok_or(Refusal::Internal)?;
-        let mut words = self.in_time(self.source.bits(plan, key)).await?;
+        let Taken { values: mut words, snapshot } = self.in_time(self.source.bits(plan, key)).await?;
         let (sketches, width) = (plan.sketches().to_vec(), plan.width());
         noised(move |noise| {
             for cell in words.chunks_exact_mut(width) {
@@ -66,6 +66,7 @@ impl Node {
             Ok(words.into_iter().map(u64::cast_signed).collect())
         })
         .await
+        .map(|values| Taken { values, snapshot })
     }
 
     /// What the source gives, if it does within the limit.
@@ -84,8 +85,8 @@ impl Node {
     }
 
     /// This agency's cells, encoded, scaled and with this node's share of the noise.
-    async fn noisy_cells(&self, plan: &Plan) -> Result<Vec<i64>, Refusal> {
-        let mut cells = self.in_time(self.source.cells(plan)).await?;
+    async fn noisy_cells(&self, plan: &Plan) -> Result<Taken<Vec<i64>>, Refusal> {
+        let Taken { values: mut cells, snapshot } = self.in_time(self.source.cells(plan)).await?;
         let plan = plan.clone();
         noised(move |noise| {
             plan.encode(&mut cells);
@@ -94,6 +95,7 @@ impl Node {
             Ok(cells)
         })
         .await
+        .map(|values| Taken { values, snapshot })
     }
 
     /// Seals the noisy cells, reserves their price and signs READY, durably and at once.
@@ -102,11 +104,12 @@ impl Node {
         question: Question,
         asked: Asked,
         approval: Option<SignedApproval>,
-        noisy: Vec<i64>,
+        noisy: Taken<Vec<i64>>,
     ) -> Result<v1::PrepareReply, Refusal> {
         Step::BeforeReserve.reached(self.drill);
         let mut nonce = [0; 32];
         SystemRandom::new().fill(&mut nonce).map_err(|_| Refusal::Internal)?;
+        let Taken { values: noisy, snapshot } = noisy;
         let now_s = self.clock.now_s();
         let expires_at_s = now_s.saturating_add(self.limits.ready_expires_after_s);
         let Question { spec, spec_hash, plan, attempt, stale: _ } = question;
@@ -123,7 +126,7 @@ impl Node {
             now_s,
             noisy,
         };
-        let (manifest_hash, node, snapshot) = (self.manifest.hash(), self.id, self.source.snapshot());
+        let (manifest_hash, node) = (self.manifest.hash(), self.id);
         let (cost, plan_hash) = (plan.price(), plan.hash());
         let ring = if plan.sketches().is_empty() { Ring::Z64 } else { Ring::Gf2 };
         let signing = self.signing.clone();

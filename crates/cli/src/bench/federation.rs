@@ -71,7 +71,7 @@ impl Federation {
         }
         let mut sum = vec![0i64; plan.dimension()];
         for source in &self.sources {
-            for (sum, cell) in sum.iter_mut().zip(source.cells(plan).await?) {
+            for (sum, cell) in sum.iter_mut().zip(source.cells(plan).await?.values) {
                 *sum = sum.wrapping_add(cell);
             }
         }

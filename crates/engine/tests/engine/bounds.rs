@@ -37,7 +37,9 @@ async fn a_shuffled_file_gives_identical_cells() {
         assert!(report.units_over_bound > 20 && report.rows_over_bound > 40, "{report}");
         let mut cells = Vec::new();
         for sql in questions {
-            cells.push(source.cells(&plan(&manifest, sql)).await.expect("the question can be answered"));
+            cells.push(
+                source.cells(&plan(&manifest, sql)).await.expect("the question can be answered").values,
+            );
         }
         seen.push((cells, report.units_over_bound, report.rows_over_bound));
         Random(round).shuffle(&mut rows);
@@ -53,7 +55,7 @@ async fn no_question_gets_more_rows_of_a_unit_than_another() {
     let source = open(folder.path(), &manifest).await.expect("the folder is all right");
     let count = async |filter: &str| {
         let sql = format!("SELECT COUNT(*) FROM people {filter}");
-        source.cells(&plan(&manifest, &sql)).await.expect("the question can be answered")[0]
+        source.cells(&plan(&manifest, &sql)).await.expect("the question can be answered").values[0]
     };
     let report = &source.report().tables[0];
     let whole = count("").await;

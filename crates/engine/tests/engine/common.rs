@@ -97,7 +97,7 @@ pub fn plan(manifest: &Manifest, sql: &str) -> Plan {
 /// Opens a folder whose files are all right and asks one question.
 pub async fn ask(folder: &Path, manifest: &Manifest, sql: &str) -> Vec<i64> {
     let source = open(folder, manifest).await.expect("the folder is all right");
-    source.cells(&plan(manifest, sql)).await.expect("the question can be answered")
+    source.cells(&plan(manifest, sql)).await.expect("the question can be answered").values
 }
 
 /// A CSV file of `people` from its rows.

@@ -6,6 +6,7 @@ mod formats;
 mod headers;
 mod input;
 mod measures;
+mod postgres;
 mod register;
 mod sensitivity;
 mod territories;

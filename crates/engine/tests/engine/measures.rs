@@ -12,7 +12,7 @@ async fn concluded(path: &Path, manifest: &Manifest, sql: &str) -> Vec<Vec<Answe
     let plan = almoner_query::plan(manifest, sql, PicoRho::new(10_000_000_000_000_000_000))
         .unwrap_or_else(|error| panic!("{sql}: {error}"));
     let source = open(path, manifest).await.expect("the folder is all right");
-    let mut cells = source.cells(&plan).await.expect("the question can be answered");
+    let mut cells = source.cells(&plan).await.expect("the question can be answered").values;
     plan.encode(&mut cells);
     let scaled: Vec<i64> = cells.iter().enumerate().map(|(i, cell)| cell << plan.shift_of(i)).collect();
     plan.answer(&scaled, 2).expect("the plan's own total").rows
@@ -151,7 +151,7 @@ async fn units_are_counted_once_in_each_group() {
         let plan = crate::common::plan(&manifest, sql);
         assert_eq!(plan.blocks()[0].d2, d2, "{sql}");
         let cells = async |path: &Path| {
-            open(path, &manifest).await.expect("all right").cells(&plan).await.expect("an answer")
+            open(path, &manifest).await.expect("all right").cells(&plan).await.expect("an answer").values
         };
         let (with, without) = (cells(files.path()).await, cells(without.path()).await);
         let moved: i64 = with.iter().zip(without).map(|(a, b)| (a - b) * (a - b)).sum();

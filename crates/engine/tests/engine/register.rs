@@ -83,6 +83,6 @@ column = [
         ("SELECT econ_status, COUNT(*) FROM persons GROUP BY econ_status", statuses.into_values().collect()),
         ("SELECT SUM(hh_disp_income) FROM persons WHERE age < 18", vec![total]),
     ] {
-        assert_eq!(source.cells(&plan(&manifest, sql)).await.expect("an answer"), expected, "{sql}");
+        assert_eq!(source.cells(&plan(&manifest, sql)).await.expect("an answer").values, expected, "{sql}");
     }
 }

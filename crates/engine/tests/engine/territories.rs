@@ -108,11 +108,11 @@ async fn open(manifest: &Manifest, number: u32, rows: &Rows) -> Source {
 /// What the agency computes: cells, or the bits of sketches as 0 and 1.
 async fn answer(source: &Source, plan: &Plan) -> Vec<i64> {
     if plan.sketches().is_empty() {
-        let mut cells = source.cells(plan).await.expect("rows cannot raise errors");
+        let mut cells = source.cells(plan).await.expect("rows cannot raise errors").values;
         plan.encode(&mut cells);
         return cells;
     }
-    let words = source.bits(plan, &[9; 32]).await.expect("rows cannot raise errors");
+    let words = source.bits(plan, &[9; 32]).await.expect("rows cannot raise errors").values;
     words.iter().flat_map(|word| (0..64).map(move |bit| (word >> bit & 1) as i64)).collect()
 }
 
@@ -422,7 +422,9 @@ async fn without_territories_nothing_changes() {
     assert_eq!(one.report().territory, None);
     assert!(!one.report().to_string().contains("territor"));
     assert_eq!(one.report().tables, other.report().tables);
-    assert_eq!(one.snapshot(), other.snapshot(), "the same files");
+    let count = plan(&plain, "SELECT COUNT(*) FROM people");
+    let taken = async |source: &Source| source.cells(&count).await.expect("an answer");
+    assert_eq!(taken(&one).await, taken(&other).await, "the same files");
     for sql in [
         "SELECT county, home, COUNT(*), MEDIAN(income) FROM people GROUP BY county, home",
         "SELECT SUM(nights), COUNT(*) AS n FROM stays",

@@ -23,7 +23,7 @@ async fn together(manifest: &Manifest, plan: &Plan, tables: &[Vec<Row>]) -> Vec<
         let files = folder(&[("people.csv", &csv(lines))]);
         let source =
             Source::open(files.path(), manifest, &agency(number), &[7; 32]).await.expect("sound files");
-        let bits = source.bits(plan, &[9; 32]).await.expect("the question can be answered");
+        let bits = source.bits(plan, &[9; 32]).await.expect("the question can be answered").values;
         all.iter_mut().zip(bits).for_each(|(all, bits)| *all |= bits);
     }
     all

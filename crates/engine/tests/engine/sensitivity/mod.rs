@@ -2,7 +2,7 @@
 //! added or removed with however many rows at however many agencies, the cells move by no more than the
 //! plan says. Everything is exact: L2 norms are compared as squares of integers.
 
-mod questions;
+pub mod questions;
 
 use almoner_engine::Source;
 use almoner_federation::{Exact, Manifest, PicoRho};
@@ -54,7 +54,7 @@ impl Pair {
     /// How the unit moves each cell.
     async fn change(&self, plan: &Plan) -> Vec<i128> {
         let answer = async |source: &Source| {
-            let mut cells = source.cells(plan).await.expect("rows cannot raise errors");
+            let mut cells = source.cells(plan).await.expect("rows cannot raise errors").values;
             plan.encode(&mut cells);
             cells
         };

@@ -1,0 +1,127 @@
+//! An agency's data, wherever they are, ready to answer.
+
+use std::path::Path;
+
+use almoner_federation::{Digest, Manifest, Name};
+use almoner_query::Plan;
+use ring::hmac;
+
+use crate::postgres::{Database, PostgresAccess};
+use crate::source::Files;
+use crate::units::Buckets;
+use crate::{LoadReport, SourceError};
+
+/// An agency's tables, bounded, typed, and never changing while a question is answered.
+#[derive(Debug)]
+pub struct Source {
+    backend: Backend,
+    report: LoadReport,
+}
+
+enum Backend {
+    Files(Box<Files>),
+    Postgres(Box<Database>),
+}
+
+/// What was computed, and from which state of the data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken<T> {
+    /// What was asked for.
+    pub values: T,
+    /// The name of the state of the data that all of it comes from: an HMAC under the bounding key, which tells nothing
+    /// about them but whether they are the same as another time. Of files it covers names, sizes and contents; of a
+    /// database the cluster, its timeline, which transactions were visible, and the SELECTs that map the tables.
+    pub snapshot: Digest,
+}
+
+impl Source {
+    /// Reads every table that `agency` holds from `folder` and bounds it (see the crate's
+    /// documentation). `bounding_key` is secret and stays the same as long as the agency's budget
+    /// counts: another key would keep other rows of the units that have too many.
+    ///
+    /// # Errors
+    /// When a file is missing, ambiguous, unreadable or malformed, when it lacks a declared column, or
+    /// when a table holds more units than the manifest allows. The node must then not serve.
+    pub async fn open(
+        folder: &Path,
+        manifest: &Manifest,
+        agency: &Name,
+        bounding_key: &[u8; 32],
+    ) -> Result<Source, SourceError> {
+        let (files, report) = Files::open(folder, manifest, agency, bounding_key).await?;
+        Ok(Source { backend: Backend::Files(Box::new(files)), report })
+    }
+
+    /// Connects to a PostgreSQL database, makes sure that the role can only read, and examines every table that
+    /// `agency` holds once. Rows stay there: every question is answered by the database, bounded there, in one
+    /// read-only transaction of its own, over the rows that are there by then. `bounding_key` as in [`Source::open`].
+    ///
+    /// # Errors
+    /// When the database cannot be reached or may be written to, when a SELECT fails, lacks a declared column or has
+    /// one of a type that cannot safely mean the declared one, or when a table holds more units than the manifest
+    /// allows. The node must then not serve.
+    pub async fn postgres(
+        access: &PostgresAccess,
+        manifest: &Manifest,
+        agency: &Name,
+        bounding_key: &[u8; 32],
+    ) -> Result<Source, SourceError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, bounding_key);
+        let (database, report) = Database::open(access, manifest, agency, &key).await?;
+        Ok(Source { backend: Backend::Postgres(Box::new(database)), report })
+    }
+
+    /// What the data officer should know about the tables as they were when they were opened. Never to be sent.
+    pub fn report(&self) -> &LoadReport {
+        &self.report
+    }
+
+    /// The plan's integer cells over this agency's rows, not yet encoded, unscaled and without noise:
+    /// `plan.dimension()` integers at `cell * width + coordinate`, sums modulo 2^64. All zero when this
+    /// agency does not hold the plan's table.
+    ///
+    /// Dropping the future stops the computation; the caller sets the time limit.
+    ///
+    /// # Errors
+    /// [`SourceError::Answer`] when the engine or the way to it fails. The values of rows cannot cause that.
+    pub async fn cells(&self, plan: &Plan) -> Result<Taken<Vec<i64>>, SourceError> {
+        match &self.backend {
+            Backend::Files(files) => {
+                Ok(Taken { values: files.cells(plan).await?, snapshot: files.snapshot() })
+            }
+            Backend::Postgres(database) => database.cells(plan).await,
+        }
+    }
+
+    /// The bits of a plan of sketches over this agency's units, without flips: `plan.dimension()` words, bucket b of
+    /// a sketch at bit `b % 64` of its word `b / 64`. `key` is shared by all agencies and by nobody else. Nothing is
+    /// set when this agency holds none of the plan's tables.
+    ///
+    /// # Errors
+    /// As for [`Source::cells`].
+    pub async fn bits(&self, plan: &Plan, key: &[u8; 32]) -> Result<Taken<Vec<u64>>, SourceError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let buckets = Buckets {
+            key: &key,
+            plan: plan.hash(),
+            buckets: plan.buckets(),
+            width: plan.width(),
+            first: plan.sketches().iter().map(|sketch| sketch.first).collect(),
+        };
+        match &self.backend {
+            Backend::Files(files) => {
+                Ok(Taken { values: files.bits(plan, &buckets).await?, snapshot: files.snapshot() })
+            }
+            Backend::Postgres(database) => database.bits(plan, &buckets).await,
+        }
+    }
+}
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Backend::Files(_) => "files",
+            Backend::Postgres(_) => "PostgreSQL",
+        })
+    }
+}

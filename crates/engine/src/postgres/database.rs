@@ -1,0 +1,327 @@
+//! A database that answers: opened and examined once, asked in one transaction for each question.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use almoner_federation::{Digest, Manifest, Name, Table, Territory, lp};
+use almoner_query::{PLACEMENT_COLUMN, Plan, Shape, SourceQuery, Units};
+use ring::hmac;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_stream::StreamExt;
+
+use super::access::{PostgresAccess, Route};
+use super::catalog::{find_surplus, relate};
+use super::pool::Pool;
+use super::transaction::Transaction;
+use super::whole::Whole;
+use super::{failed, role, survey};
+use crate::cells::put;
+use crate::data::Taken;
+use crate::relation::{self, Relation, quoted};
+use crate::tag::TagKey;
+use crate::units::{Buckets, Distinct};
+use crate::{LoadReport, SourceError};
+
+/// How long a statement of the examination at the start may take: it reads every row.
+const EXAMINATION: Duration = Duration::from_secs(3_600);
+
+/// Longest SELECT of a table.
+const MAX_SELECT_BYTES: usize = 1 << 16;
+
+pub(crate) struct Database {
+    pool: Arc<Pool>,
+    statement_timeout: Duration,
+    unit: String,
+    territory: Option<Territory>,
+    /// The tables that the agency holds, in the manifest's order, each with its SELECT.
+    tables: Vec<(Table, String)>,
+    tag_key: TagKey,
+    snapshot_key: hmac::Key,
+    /// The SELECTs: other ones are other data.
+    mappings: Digest,
+}
+
+impl Database {
+    /// Connects, checks what the role may do, and examines every table.
+    pub(crate) async fn open(
+        access: &PostgresAccess,
+        manifest: &Manifest,
+        agency: &Name,
+        key: &hmac::Key,
+    ) -> Result<(Database, LoadReport), SourceError> {
+        if manifest.agency_named(agency).is_none() {
+            return Err(SourceError::Agency { agency: agency.clone() });
+        }
+        let tables = tables(access, manifest, agency)?;
+        let mut mappings = Vec::new();
+        for (table, mapped) in &tables {
+            mappings.extend_from_slice(&lp(&[table.name.as_bytes(), mapped.as_bytes()]));
+        }
+        let database = Database {
+            pool: Pool::new(Route::of(access)?, access.connections)?,
+            statement_timeout: access.statement_timeout,
+            unit: manifest.unit.column.clone(),
+            territory: manifest.territory.clone(),
+            tables,
+            tag_key: TagKey::of(key),
+            snapshot_key: key.clone(),
+            mappings: Digest::of(&mappings),
+        };
+        let report = database.examine(manifest.unit.population).await?;
+        Ok((database, report))
+    }
+
+    async fn examine(&self, population: u64) -> Result<LoadReport, SourceError> {
+        let transaction = Transaction::begin(&self.pool, EXAMINATION).await.map_err(unreachable)?;
+        role::check(transaction.client()).await?;
+        let mut relations = Vec::with_capacity(self.tables.len());
+        for number in 0..self.tables.len() {
+            relations.push(self.relate(&transaction, number).await?);
+        }
+        let mut report = LoadReport::default();
+        for relation in &mut relations {
+            report.tables.push(survey::table(transaction.client(), relation, population).await?);
+            find_surplus(transaction.client(), relation).await?;
+        }
+        if let Some(territory) = &self.territory {
+            let placing = self.placing(territory);
+            relations.retain(|relation| placing.contains(&relation.number));
+            let key = self.tag_key.bytes();
+            report.territory =
+                Some(survey::territory(transaction.client(), &relations, territory, key).await?);
+        }
+        transaction.end().await?;
+        Ok(report)
+    }
+
+    /// The plan's cells over this snapshot, see [`crate::Source::cells`].
+    pub(crate) async fn cells(&self, plan: &Plan) -> Result<Taken<Vec<i64>>, SourceError> {
+        let transaction = Transaction::begin(&self.pool, self.statement_timeout).await?;
+        let mut cells = vec![0; plan.dimension()];
+        let width = plan.width();
+        let mut relations = Relations::default();
+        for (number, query) in self.held(plan) {
+            let rows = self.ask(&transaction, &mut relations, number, query).await?;
+            match &query.shape {
+                Shape::Units(Units::Counted { coordinate }) => {
+                    let mut distinct = Distinct::new(*coordinate, width);
+                    rows.units(|cell, unit| distinct.add(cell, unit, &mut cells)).await?;
+                }
+                Shape::Units(Units::Sketched { .. }) => {
+                    return Err(SourceError::answer("units are no cells"));
+                }
+                Shape::Sums { coordinates } => {
+                    rows.wholes(coordinates.len() + 1, |row| {
+                        for (index, coordinate) in coordinates.iter().enumerate() {
+                            put(&mut cells, width, row[0], Some(*coordinate), row[index + 1]);
+                        }
+                    })
+                    .await?;
+                }
+                Shape::Histogram { first, bins } => {
+                    rows.wholes(3, |row| {
+                        let bin = row[1].and_then(|bin| usize::try_from(bin).ok()).filter(|bin| bin < bins);
+                        put(&mut cells, width, row[0], bin.map(|bin| first + bin), row[2]);
+                    })
+                    .await?;
+                }
+            }
+        }
+        self.taken(transaction, cells).await
+    }
+
+    /// The plan's bits over this snapshot, see [`crate::Source::bits`].
+    pub(crate) async fn bits(
+        &self,
+        plan: &Plan,
+        buckets: &Buckets<'_>,
+    ) -> Result<Taken<Vec<u64>>, SourceError> {
+        let transaction = Transaction::begin(&self.pool, self.statement_timeout).await?;
+        let mut words = vec![0; plan.dimension()];
+        let mut relations = Relations::default();
+        for (number, query) in self.held(plan) {
+            let Shape::Units(Units::Sketched { sketches }) = &query.shape else {
+                return Err(SourceError::answer("cells are no sketches"));
+            };
+            if sketches.iter().any(|sketch| *sketch >= buckets.first.len()) {
+                return Err(SourceError::answer("a sketch that the plan does not have"));
+            }
+            let rows = self.ask(&transaction, &mut relations, number, query).await?;
+            rows.units(|cell, unit| {
+                for sketch in sketches {
+                    buckets.set(cell, *sketch, unit, &mut words);
+                }
+            })
+            .await?;
+        }
+        self.taken(transaction, words).await
+    }
+
+    async fn taken<T>(&self, transaction: Transaction, values: T) -> Result<Taken<T>, SourceError> {
+        let snapshot = transaction.snapshot(&self.snapshot_key, self.mappings).await?;
+        transaction.end().await?;
+        Ok(Taken { values, snapshot })
+    }
+
+    /// The plan's statements over tables that this agency holds, with the tables' numbers.
+    fn held<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = (usize, &'p SourceQuery)> {
+        plan.sources().iter().filter_map(|query| {
+            let number = self.tables.iter().position(|(table, _)| table.name == query.table)?;
+            Some((number, query))
+        })
+    }
+
+    /// The numbers of the tables whose rows decide where a unit is placed.
+    fn placing(&self, territory: &Territory) -> Vec<usize> {
+        let has = |table: &Table| {
+            table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&territory.column))
+        };
+        self.tables
+            .iter()
+            .enumerate()
+            .filter(|(_, (table, _))| has(table))
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    async fn relate(&self, transaction: &Transaction, number: usize) -> Result<Relation, SourceError> {
+        let (table, mapped) = &self.tables[number];
+        relate(transaction.client(), number, table, &self.unit, mapped).await
+    }
+
+    /// Runs a statement over the tables that it needs, as they are in this snapshot.
+    async fn ask(
+        &self,
+        transaction: &Transaction,
+        relations: &mut Relations,
+        number: usize,
+        query: &SourceQuery,
+    ) -> Result<Rows, SourceError> {
+        let territory = self.territory.as_ref().filter(|_| query.sql.contains(&quoted(PLACEMENT_COLUMN)));
+        let needed = territory.map_or_else(|| vec![number], |territory| self.placing(territory));
+        let mut over = Vec::with_capacity(needed.len());
+        for number in needed {
+            if !relations.contains_key(&number) {
+                let mut relation = self.relate(transaction, number).await.map_err(|error| {
+                    // What was right at the start is wrong now: that is for the log, like any failure.
+                    SourceError::answer(error.local_detail())
+                })?;
+                find_surplus(transaction.client(), &mut relation).await?;
+                relations.insert(number, relation);
+            }
+            over.push(relations[&number].clone());
+        }
+        let asked = relation::statement(&query.sql, &query.table, &over, territory);
+        let client = transaction.client();
+        let statement = client.prepare(&asked.sql).await.map_err(|error| failed(&error))?;
+        let types = statement.columns().iter().map(|column| column.type_().clone()).collect();
+        let key = self.tag_key.bytes().as_slice();
+        let parameters = parameters(&statement, &key, &asked.lists);
+        let rows = client.query_raw(&statement, parameters).await.map_err(|error| failed(&error))?;
+        Ok(Rows { rows: Box::pin(rows), types })
+    }
+}
+
+/// The key of tags and the lists of keys, where a statement has any.
+pub(super) fn parameters<'a>(
+    statement: &tokio_postgres::Statement,
+    key: &'a &[u8],
+    lists: &'a [Vec<String>],
+) -> Vec<&'a (dyn ToSql + Sync)> {
+    if statement.params().is_empty() {
+        return Vec::new();
+    }
+    std::iter::once(key as &(dyn ToSql + Sync))
+        .chain(lists.iter().map(|list| list as &(dyn ToSql + Sync)))
+        .collect()
+}
+
+/// The relations of one transaction.
+type Relations = BTreeMap<usize, Relation>;
+
+/// The tables that the agency holds, each with the SELECT that gives it.
+fn tables(
+    access: &PostgresAccess,
+    manifest: &Manifest,
+    agency: &Name,
+) -> Result<Vec<(Table, String)>, SourceError> {
+    let held: Vec<&Table> = manifest.tables.iter().filter(|table| table.holders.contains(agency)).collect();
+    if let Some(name) = access.tables.keys().find(|name| held.iter().all(|table| table.name != **name)) {
+        return Err(SourceError::database(
+            format!("[postgres.tables] has {name}, which is no table of the manifest that {agency} holds"),
+            "correct its name, or take it out",
+        ));
+    }
+    if let Some((name, _)) = access.tables.iter().find(|(_, select)| select.len() > MAX_SELECT_BYTES) {
+        return Err(SourceError::database(
+            format!("the SELECT for table {name} is longer than {MAX_SELECT_BYTES} bytes"),
+            "make a view of it, and read from that",
+        ));
+    }
+    let select = |table: &Table| {
+        access
+            .tables
+            .get(&table.name)
+            .cloned()
+            .unwrap_or_else(|| format!("SELECT * FROM {}", quoted(&table.name)))
+    };
+    Ok(held.into_iter().map(|table| (table.clone(), select(table))).collect())
+}
+
+/// A failure to connect at the start, told in full.
+fn unreachable(error: SourceError) -> SourceError {
+    match error {
+        SourceError::Answer { detail } => SourceError::database(
+            format!("the database cannot be reached ({detail})"),
+            "check the URL, the network, the certificate and what pg_hba.conf lets in",
+        ),
+        other => other,
+    }
+}
+
+/// The rows of a running statement, one after another.
+struct Rows {
+    rows: std::pin::Pin<Box<tokio_postgres::RowStream>>,
+    types: Vec<Type>,
+}
+
+impl Rows {
+    /// Rows of whole numbers.
+    async fn wholes(
+        mut self,
+        columns: usize,
+        mut take: impl FnMut(&[Option<i64>]),
+    ) -> Result<(), SourceError> {
+        use tokio_postgres::types::FromSql;
+        if self.types.len() != columns || !self.types.iter().all(Whole::accepts) {
+            return Err(SourceError::answer(format!("expected {columns} integer columns")));
+        }
+        let mut values = vec![None; columns];
+        while let Some(row) = self.rows.next().await {
+            let row = row.map_err(|error| failed(&error))?;
+            for (index, value) in values.iter_mut().enumerate() {
+                let whole: Option<Whole> = row.try_get(index).map_err(|error| failed(&error))?;
+                *value = whole.map(|Whole(value)| value);
+            }
+            take(&values);
+        }
+        Ok(())
+    }
+
+    /// Rows of a cell and a unit. Nothing is gathered here.
+    async fn units(mut self, mut take: impl FnMut(usize, &str)) -> Result<(), SourceError> {
+        if self.types != [Type::INT8, Type::TEXT] {
+            return Err(SourceError::answer("expected cell and unit"));
+        }
+        while let Some(row) = self.rows.next().await {
+            let row = row.map_err(|error| failed(&error))?;
+            let cell: Option<i64> = row.try_get(0).map_err(|error| failed(&error))?;
+            let unit: Option<&str> = row.try_get(1).map_err(|error| failed(&error))?;
+            if let (Some(cell), Some(unit)) = (cell.and_then(|cell| usize::try_from(cell).ok()), unit) {
+                take(cell, unit);
+            }
+        }
+        Ok(())
+    }
+}

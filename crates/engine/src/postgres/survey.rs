@@ -1,0 +1,87 @@
+//! What the data officer should know of a database's tables when the node starts. Never to be sent.
+
+use almoner_federation::Territory;
+use tokio_postgres::Client;
+
+use super::database::parameters;
+use super::failed;
+use crate::SourceError;
+use crate::relation::{Relation, Statement, Surplus, fields_report, territory_report, units_report};
+use crate::report::{ColumnReport, TableReport, TerritoryReport};
+
+/// Reads every row of a table once or twice: what cannot be read shows now.
+pub(crate) async fn table(
+    client: &Client,
+    relation: &Relation,
+    population: u64,
+) -> Result<TableReport, SourceError> {
+    let refused = |error: tokio_postgres::Error| {
+        SourceError::database(
+            format!(
+                "the SELECT for table {} fails on a row ({})",
+                relation.table,
+                failed(&error).local_detail()
+            ),
+            "take casts and functions that can fail out of it: the node reads text as the manifest's types by itself",
+        )
+    };
+    let fields = counts(client, &alone(fields_report(relation)), &[]).await.map_err(refused)?;
+    let (rows, without) = (fields[0], fields[1]);
+    let (units, units_over_bound, rows_over_bound) = if relation.surplus != Surplus::Nobody {
+        let found = counts(client, &alone(units_report(relation)), &[]).await.map_err(refused)?;
+        (found[0], found[1], found[2])
+    } else {
+        (rows - without, 0, 0)
+    };
+    if units > population {
+        return Err(SourceError::Population { table: relation.table.clone(), units, population });
+    }
+    let column = |(i, column): (usize, &crate::relation::Column)| ColumnReport {
+        column: column.name.clone(),
+        empty: fields[2 + 2 * i],
+        unreadable: fields[3 + 2 * i],
+    };
+    Ok(TableReport {
+        table: relation.table.clone(),
+        files: Vec::new(),
+        ignored_files: Vec::new(),
+        rows_read: rows,
+        rows_without_unit: without,
+        units,
+        units_over_bound,
+        rows_over_bound,
+        columns: relation.columns.iter().enumerate().map(column).collect(),
+    })
+}
+
+/// How the units of the tables with the territory's column are placed.
+pub(crate) async fn territory(
+    client: &Client,
+    relations: &[Relation],
+    territory: &Territory,
+    key: &[u8; 32],
+) -> Result<TerritoryReport, SourceError> {
+    let mut found = vec![0; 3];
+    if !relations.is_empty() {
+        let asked = territory_report(relations, territory);
+        found = counts(client, &asked, key).await.map_err(|error| failed(&error))?;
+    }
+    Ok(TerritoryReport {
+        column: territory.column.clone(),
+        units_in_several: found[0],
+        units_nowhere: found[1],
+        rows_elsewhere: found[2],
+    })
+}
+
+/// A statement without parameters.
+fn alone(sql: String) -> Statement {
+    Statement { sql, lists: Vec::new() }
+}
+
+/// One row of BIGINTs, none negative.
+async fn counts(client: &Client, asked: &Statement, key: &[u8]) -> Result<Vec<u64>, tokio_postgres::Error> {
+    let statement = client.prepare(&asked.sql).await?;
+    let row = client.query_one(&statement, &parameters(&statement, &key, &asked.lists)).await?;
+    Ok((0..row.len()).map(|index| u64::try_from(row.get::<_, i64>(index)).unwrap_or(0)).collect())
+}

@@ -1,0 +1,596 @@
+//! A table of the manifest as SQL over an agency's own database: typed, bounded and, where a question needs it, placed.
+//!
+//! The text is PostgreSQL's, pure and without a value of any row. It means exactly what [`crate::value`] and
+//! [`crate::bounding`] and [`crate::placing`] mean for files, so that the same rows are the same cells wherever they
+//! are. Nothing in a row can make it fail: every cast stands in a CASE that asks first.
+
+use almoner_federation::{ColumnType, Table, Territory};
+use almoner_query::{MAGNITUDE_BITS, PLACEMENT_COLUMN};
+
+use crate::rows::MAX_FIELD_BYTES;
+use crate::tag::SCALES;
+use crate::value::{MAX_EXPONENT_DIGITS, MAX_NUMBER_BYTES};
+
+/// What a column of a database can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    Text,
+    Uuid,
+    Integer,
+    Decimal,
+    Float,
+    Boolean,
+    Date,
+    /// Without a zone.
+    Timestamp,
+}
+
+/// What Rust's `trim` takes away, which is Unicode's White_Space.
+const BLANKS: &str = r"E'\t\n\u000B\f\r \u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000'";
+/// 2^53 and 2^63.
+const EXACT_FLOAT: &str = "CAST('9007199254740992' AS DOUBLE PRECISION)";
+const BEYOND_BIGINT: &str = "CAST('9223372036854775808' AS DOUBLE PRECISION)";
+const BIGINTS: &str = "BETWEEN -9223372036854775808 AND 9223372036854775807";
+const DAYS: &str = "BETWEEN DATE '0001-01-01' AND DATE '9999-12-31'";
+/// More digits than any id has.
+const LONGEST_WHOLE: &str = "1e1000";
+
+/// A column by its own name as a value of the declared type, or as a unit's id where none is declared. `None` where the
+/// type cannot safely mean it.
+pub(crate) fn read(column: &str, class: Class, declared: Option<&ColumnType>) -> Option<String> {
+    let own = quoted(column);
+    match declared {
+        None => unit(&own, class),
+        Some(ColumnType::Text { .. }) => text(&own, class),
+        Some(ColumnType::Integer { .. }) => integer(&own, class),
+        Some(ColumnType::Number { .. }) => number(&own, class),
+        Some(ColumnType::Boolean) => boolean(&own, class),
+        Some(ColumnType::Date { .. }) => date(&own, class),
+    }
+}
+
+/// Whether nothing stands there, as opposed to something unreadable.
+pub(crate) fn missing(column: &str, class: Class) -> String {
+    let own = quoted(column);
+    match class {
+        Class::Text => format!("({own} IS NULL OR {} = '')", plain(&own)),
+        _ => format!("({own} IS NULL)"),
+    }
+}
+
+/// A column by its own name that is equal for two rows exactly where their ids are, and cheaper than the id.
+pub(crate) fn key(column: &str, class: Class) -> Option<String> {
+    match class {
+        Class::Integer | Class::Uuid => Some(quoted(column)),
+        _ => unit(&quoted(column), class),
+    }
+}
+
+/// Such a key out of the text `key` that it was written as.
+fn key_again(class: Class) -> &'static str {
+    match class {
+        Class::Integer => "CAST(\"key\" AS BIGINT)",
+        Class::Uuid => "CAST(\"key\" AS UUID)",
+        _ => "(\"key\" COLLATE \"C\")",
+    }
+}
+
+/// Whether different values of such a column are different ids.
+pub(crate) fn is_injective(class: Class) -> bool {
+    matches!(class, Class::Integer | Class::Uuid)
+}
+
+fn unit(own: &str, class: Class) -> Option<String> {
+    Some(match class {
+        Class::Text => {
+            let id = trimmed(own);
+            // `7.0` is 7.
+            let id =
+                format!("CASE WHEN {id} ~ '^-?[0-9]+[.]0+$' THEN split_part({id}, '.', 1) ELSE {id} END");
+            let id = format!("CASE {id} WHEN '' THEN NULL WHEN '-0' THEN '0' ELSE {id} END");
+            // Most ids are what they are already, which is told much faster: ASCII without blanks at the ends and points.
+            let plain = plain(own);
+            format!(
+                "(CASE WHEN char_length({plain}) = octet_length({plain}) AND {plain} >= '!' AND right({plain}, 1) >= '!' \
+                 AND {plain} NOT LIKE '%.%' AND {plain} <> '-0' AND {fits} THEN {plain} \
+                 WHEN {fits} THEN {id} END COLLATE \"C\")",
+                fits = fits(&plain),
+            )
+        }
+        Class::Uuid | Class::Integer => plain(own),
+        Class::Decimal => format!(
+            "(CASE WHEN abs({own}) < {LONGEST_WHOLE} THEN CASE WHEN {own} = trunc({own}) \
+             THEN CAST(trunc({own}) AS TEXT) WHEN {fits} THEN CAST({own} AS TEXT) END END COLLATE \"C\")",
+            fits = fits(&plain(own))
+        ),
+        Class::Float => format!(
+            "(CASE WHEN abs({own}) <= {EXACT_FLOAT} THEN CASE WHEN {own} = trunc({own}) \
+             THEN CAST(CAST({own} AS BIGINT) AS TEXT) END END COLLATE \"C\")"
+        ),
+        Class::Boolean | Class::Date | Class::Timestamp => return None,
+    })
+}
+
+fn text(own: &str, class: Class) -> Option<String> {
+    let plain = plain(own);
+    Some(match class {
+        Class::Text => {
+            format!("(CASE WHEN octet_length({plain}) BETWEEN 1 AND {MAX_FIELD_BYTES} THEN {plain} END)")
+        }
+        Class::Uuid | Class::Integer => plain,
+        Class::Decimal => format!("(CASE WHEN {} THEN {plain} END)", fits(&plain)),
+        Class::Boolean => {
+            format!("(CASE WHEN {own} THEN 'true' WHEN NOT {own} THEN 'false' END COLLATE \"C\")")
+        }
+        Class::Date | Class::Timestamp => {
+            format!("(to_char({}, 'YYYY-MM-DD') COLLATE \"C\")", date(own, class)?)
+        }
+        // Databases and files write floats differently.
+        Class::Float => return None,
+    })
+}
+
+fn integer(own: &str, class: Class) -> Option<String> {
+    Some(match class {
+        Class::Integer => format!("CAST({own} AS BIGINT)"),
+        Class::Text => {
+            let text = trimmed(own);
+            let whole = format!("CAST(split_part({text}, '.', 1) AS NUMERIC)");
+            format!(
+                "(CASE WHEN {fits} THEN CASE WHEN {text} ~ '^[+-]?[0-9]+([.]0+)?$' \
+                 THEN CASE WHEN {whole} {BIGINTS} THEN CAST({whole} AS BIGINT) END END END)",
+                fits = fits(&plain(own)),
+            )
+        }
+        Class::Decimal => format!(
+            "(CASE WHEN {own} {BIGINTS} THEN CASE WHEN {own} = trunc({own}) THEN CAST({own} AS BIGINT) END END)"
+        ),
+        Class::Float => format!(
+            "(CASE WHEN {own} >= -{BEYOND_BIGINT} AND {own} < {BEYOND_BIGINT} \
+             THEN CASE WHEN {own} = trunc({own}) THEN CAST({own} AS BIGINT) END END)"
+        ),
+        Class::Uuid | Class::Boolean | Class::Date | Class::Timestamp => return None,
+    })
+}
+
+fn number(own: &str, class: Class) -> Option<String> {
+    let largest = 2f64.powi(MAGNITUDE_BITS);
+    let within = |float: &str| {
+        format!(
+            "CASE WHEN abs({float}) < {least} THEN {zero} WHEN abs({float}) <= {largest} THEN {float} END",
+            least = double(largest.recip()),
+            zero = double(0.0),
+            largest = double(largest),
+        )
+    };
+    // A decimal far outside would overflow or underflow as a float; near the ends the float decides.
+    let decimal = |decimal: &str, float: &str| {
+        format!(
+            "CASE WHEN abs({decimal}) < 1e-40 THEN {zero} WHEN abs({decimal}) < 1e40 THEN {within} END",
+            zero = double(0.0),
+            within = within(float),
+        )
+    };
+    Some(match class {
+        Class::Integer => format!("CAST({own} AS DOUBLE PRECISION)"),
+        Class::Float => format!("({})", within(&format!("CAST({own} AS DOUBLE PRECISION)"))),
+        Class::Decimal => format!("({})", decimal(own, &format!("CAST({own} AS DOUBLE PRECISION)"))),
+        Class::Text => {
+            let text = trimmed(own);
+            format!(
+                "(CASE WHEN octet_length({text}) <= {MAX_NUMBER_BYTES} THEN CASE WHEN \
+                 {text} ~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,{MAX_EXPONENT_DIGITS}}})?$' THEN {} END END)",
+                decimal(&format!("CAST({text} AS NUMERIC)"), &format!("CAST({text} AS DOUBLE PRECISION)"))
+            )
+        }
+        Class::Uuid | Class::Boolean | Class::Date | Class::Timestamp => return None,
+    })
+}
+
+fn boolean(own: &str, class: Class) -> Option<String> {
+    Some(match class {
+        Class::Boolean => own.to_owned(),
+        Class::Integer | Class::Decimal | Class::Float => {
+            format!("(CASE {own} WHEN 1 THEN TRUE WHEN 0 THEN FALSE END)")
+        }
+        Class::Text => {
+            let word = format!("lower({})", trimmed(own));
+            format!(
+                "(CASE WHEN {word} IN ('true', 't', 'yes', 'y', '1', '1.0') THEN TRUE \
+                 WHEN {word} IN ('false', 'f', 'no', 'n', '0', '0.0') THEN FALSE END)"
+            )
+        }
+        Class::Uuid | Class::Date | Class::Timestamp => return None,
+    })
+}
+
+fn date(own: &str, class: Class) -> Option<String> {
+    Some(match class {
+        Class::Date => format!("(CASE WHEN {own} {DAYS} THEN {own} END)"),
+        Class::Timestamp => format!(
+            "(CASE WHEN {own} >= TIMESTAMP '0001-01-01' AND {own} < TIMESTAMP '10000-01-01' THEN CAST({own} AS DATE) END)"
+        ),
+        Class::Text => {
+            let text = trimmed(own);
+            let part = |first: u8, count: u8| format!("CAST(substr({text}, {first}, {count}) AS INTEGER)");
+            let (year, month, day) = (part(1, 4), part(6, 2), part(9, 2));
+            // The first of the month is always a day; a day that the month lacks lands in the next.
+            let day = format!("(make_date({year}, {month}, 1) + ({day} - 1))");
+            format!(
+                "(CASE WHEN {text} ~ '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' AND {text} > '0001' \
+                 THEN CASE WHEN date_part('month', {day}) = {month} THEN {day} END END)"
+            )
+        }
+        Class::Uuid | Class::Integer | Class::Decimal | Class::Float | Class::Boolean => return None,
+    })
+}
+
+/// As text whose order and equality are those of its bytes.
+fn plain(own: &str) -> String {
+    format!("(CAST({own} AS TEXT) COLLATE \"C\")")
+}
+
+fn trimmed(own: &str) -> String {
+    format!("btrim({}, {BLANKS})", plain(own))
+}
+
+fn fits(plain: &str) -> String {
+    format!("octet_length({plain}) <= {MAX_FIELD_BYTES}")
+}
+
+/// So that it reads back as the same double.
+fn double(value: f64) -> String {
+    format!("CAST('{value:e}' AS DOUBLE PRECISION)")
+}
+
+/// A name in double quotes.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A column of the manifest as it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Column {
+    /// The manifest's name.
+    pub name: String,
+    /// The manifest's type.
+    pub kind: ColumnType,
+    /// Its value, and whether nothing stands there.
+    pub value: String,
+    pub missing: String,
+}
+
+/// A table over an agency's own SELECT.
+#[derive(Debug, Clone)]
+pub(crate) struct Relation {
+    /// Its number among the agency's tables.
+    pub number: usize,
+    /// The manifest's spelling.
+    pub table: String,
+    /// The manifest's name of the unit's column.
+    pub unit_name: String,
+    /// The agency's SELECT.
+    pub mapped: String,
+    /// The unit's id and what is equal for equal ids, over the columns of `mapped`.
+    pub unit: String,
+    pub key: String,
+    pub columns: Vec<Column>,
+    pub rows_per_unit: u32,
+    /// The key out of its text.
+    key_again: &'static str,
+    /// Which units have too many rows.
+    pub surplus: Surplus,
+}
+
+/// What is known of the units with more than `rows_per_unit` rows, in the snapshot that is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Surplus {
+    /// There is none.
+    Nobody,
+    /// Their keys, all of them.
+    Units(Vec<String>),
+    /// The statement itself has to find them.
+    Unknown,
+}
+
+/// A statement with its parameters, if it has any: the key of tags, then lists of keys as TEXT[].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Statement {
+    pub sql: String,
+    pub lists: Vec<Vec<String>>,
+}
+
+/// The parameter that holds the key of tags.
+const TAG_KEY: &str = "CAST($1 AS BYTEA)";
+
+impl Relation {
+    /// The name of an inner step: short, because databases cut long names, and of no agency's table.
+    fn step(&self, what: &str) -> String {
+        quoted(&format!("almoner {} {what}", self.number))
+    }
+
+    /// Every row with its unit `u`, its key `k` and its columns `c0`, `c1`...; `k` is NULL without a unit.
+    pub(crate) fn all(&self) -> String {
+        let columns: String = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| format!(",\n  {} AS \"c{i}\"", column.value))
+            .collect();
+        format!(
+            "SELECT {} AS \"u\", {} AS \"k\"{columns}\nFROM (\n{}\n) AS \"mapped\"",
+            self.unit, self.key, self.mapped
+        )
+    }
+
+    /// The columns of the steps, each after a comma.
+    fn listed(&self) -> String {
+        (0..self.columns.len()).map(|i| format!(", \"c{i}\"")).collect()
+    }
+
+    /// The keys of units with too many rows, as text, at most so many.
+    pub(crate) fn surplus_keys(&self, at_most: usize) -> String {
+        format!(
+            "SELECT CAST(\"k\" AS TEXT) FROM (SELECT {} AS \"k\" FROM (\n{}\n) AS \"mapped\") AS \"keys\" \
+             WHERE \"k\" IS NOT NULL GROUP BY \"k\" HAVING COUNT(*) > {} LIMIT {at_most}",
+            self.key, self.mapped, self.rows_per_unit
+        )
+    }
+
+    /// The steps up to the bounded rows, whose name comes with them.
+    fn bounded(&self, lists: &mut Vec<Vec<String>>) -> (Vec<String>, String) {
+        let typed = self.step("rows");
+        let mut steps = vec![format!(
+            "{typed} AS NOT MATERIALIZED (\nSELECT * FROM (\n{}\n) AS \"all\" WHERE \"k\" IS NOT NULL)",
+            self.all()
+        )];
+        let found = match &self.surplus {
+            Surplus::Nobody => return (steps, typed),
+            Surplus::Units(keys) => {
+                lists.push(keys.clone());
+                format!(
+                    "SELECT {} AS \"k\" FROM unnest(CAST(${} AS TEXT[])) AS \"keys\" (\"key\")",
+                    self.key_again,
+                    lists.len() + 1
+                )
+            }
+            Surplus::Unknown => {
+                let most = self.rows_per_unit;
+                format!("SELECT \"k\" FROM {typed} GROUP BY \"k\" HAVING COUNT(*) > {most}")
+            }
+        };
+        let (over, bounded) = (self.step("surplus"), self.step("bounded rows"));
+        let columns = self.listed();
+        let most = self.rows_per_unit;
+        steps.push(format!("{over} AS MATERIALIZED ({found})"));
+        let is_over =
+            format!("EXISTS (SELECT 1 FROM {over} AS \"over\" WHERE \"over\".\"k\" = \"typed\".\"k\")");
+        let message = self.message();
+        let nested = format!(
+            "sha256({TAG_KEY} || sha256({TAG_KEY} || convert_to(\"message\" || {}, 'UTF8')))",
+            field("\"occurrence\"")
+        );
+        steps.push(format!(
+            "{bounded} AS NOT MATERIALIZED (
+SELECT \"u\"{columns} FROM {typed} AS \"typed\" WHERE NOT {is_over}
+UNION ALL SELECT \"u\"{columns} FROM (
+  SELECT \"u\"{columns}, row_number() OVER (PARTITION BY \"u\" ORDER BY {nested}) AS \"place\" FROM (
+    SELECT \"u\"{columns}, \"message\",
+      CAST(row_number() OVER (PARTITION BY \"message\") - 1 AS TEXT) AS \"occurrence\" FROM (
+      SELECT \"u\"{columns}, {message} AS \"message\" FROM {typed} AS \"typed\" WHERE {is_over}
+    ) AS \"messages\"
+  ) AS \"numbered\"
+) AS \"tagged\" WHERE \"place\" <= {most})"
+        ));
+        (steps, bounded)
+    }
+
+    /// The message of a row's tag without its number among equal ones; see [`crate::tag`].
+    fn message(&self) -> String {
+        let mut parts = vec![literal(&format!("{}:{}", self.table.len(), self.table)), field("\"u\"")];
+        for (i, column) in self.columns.iter().enumerate() {
+            let own = format!("\"c{i}\"");
+            parts.push(match column.kind {
+                ColumnType::Text { .. } => field(&own),
+                ColumnType::Integer { .. } => field(&format!("CAST({own} AS TEXT)")),
+                ColumnType::Number { .. } => field(&limbs(&own)),
+                ColumnType::Boolean => {
+                    field(&format!("CASE WHEN {own} THEN 't' WHEN NOT {own} THEN 'f' END"))
+                }
+                ColumnType::Date { .. } => field(&format!("CAST({own} - DATE '1970-01-01' AS TEXT)")),
+            });
+        }
+        format!("(({}) COLLATE \"C\")", parts.join("\n        || "))
+    }
+
+    /// The table as a statement names it, from its bounded rows and where needed from where units are placed.
+    fn named(&self, rows: &str, placed: bool) -> String {
+        let columns: String = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(i, column)| format!(", \"rows\".\"c{i}\" AS {}", quoted(&column.name)))
+            .collect();
+        let (home, join) = if placed {
+            (
+                format!(", \"home\" AS {}", quoted(PLACEMENT_COLUMN)),
+                format!(" LEFT JOIN {HOMES} ON {HOMES}.\"u\" = \"rows\".\"u\""),
+            )
+        } else {
+            Default::default()
+        };
+        format!(
+            "{} AS NOT MATERIALIZED (SELECT \"rows\".\"u\" AS {}{columns}{home} FROM {rows} AS \"rows\"{join})",
+            quoted(&self.table),
+            quoted(&self.unit_name),
+        )
+    }
+
+    /// The place of the territory's column.
+    fn territory(&self, territory: &Territory) -> Option<usize> {
+        self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(&territory.column))
+    }
+}
+
+const HOMES: &str = "\"almoner homes\"";
+
+/// The bounded rows of all: steps, names, lists for parameters.
+fn all_bounded(relations: &[Relation]) -> (Vec<String>, Vec<String>, Vec<Vec<String>>) {
+    let (mut steps, mut names, mut lists) = (Vec::new(), Vec::new(), Vec::new());
+    for relation in relations {
+        let (own, name) = relation.bounded(&mut lists);
+        steps.extend(own);
+        names.push(name);
+    }
+    (steps, names, lists)
+}
+
+/// The statement over one of the tables, none of which it names but as the manifest does. `relations` are that table
+/// and, where the statement asks where units are placed, all others that place them.
+pub(crate) fn statement(
+    sql: &str,
+    table: &str,
+    relations: &[Relation],
+    territory: Option<&Territory>,
+) -> Statement {
+    let (mut steps, names, lists) = all_bounded(relations);
+    if let Some(territory) = territory {
+        let tallies = tallies(relations, &names, territory, "JOIN");
+        // Most rows first, then the smallest number, in one integer: there are at most 4,096 territories.
+        steps.push(format!(
+            "{HOMES} AS MATERIALIZED (SELECT \"u\", 65535 - MAX(\"rows\" * 65536 + 65535 - \"number\") % 65536 AS \"home\" \
+             FROM (\n{tallies}\n) AS \"tallies\" GROUP BY \"u\")"
+        ));
+    }
+    // Last, so that no agency's SELECT reads from it.
+    let own = relations.iter().zip(&names).filter(|(relation, _)| relation.table == table);
+    steps.extend(own.map(|(relation, rows)| relation.named(rows, territory.is_some())));
+    Statement { sql: format!("WITH {}\n{sql}", steps.join(",\n")), lists }
+}
+
+/// In how many rows, `rows`, each unit `u` is in each territory `number`; with a left join also in none.
+fn tallies(relations: &[Relation], names: &[String], territory: &Territory, join: &str) -> String {
+    let numbers: Vec<String> = territory
+        .names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| format!("({} COLLATE \"C\", {i})", literal(name)))
+        .collect();
+    let parts: Vec<String> = relations
+        .iter()
+        .zip(names)
+        .filter_map(|(relation, name)| Some((relation.territory(territory)?, name)))
+        .map(|(column, name)| {
+            format!(
+                "SELECT \"u\", \"number\" FROM {name} AS \"rows\" {join} (VALUES {}) AS \"territories\" (\"name\", \"number\") \
+                 ON \"name\" = \"rows\".\"c{column}\"",
+                numbers.join(", ")
+            )
+        })
+        .collect();
+    format!(
+        "SELECT \"u\", \"number\", COUNT(*) AS \"rows\" FROM (\n{}\n) AS \"placed\" GROUP BY \"u\", \"number\"",
+        parts.join("\nUNION ALL ")
+    )
+}
+
+/// `<octets>:<text>`, or `-` for NULL.
+fn field(text: &str) -> String {
+    format!("COALESCE(CAST(octet_length({text}) AS TEXT) || ':' || {text}, '-')")
+}
+
+/// The five integers of a number, as [`crate::tag`] defines them.
+fn limbs(own: &str) -> String {
+    let whole = |scale: f64| format!("trunc({own} * {})", double(scale));
+    let limb = |index: usize| {
+        let above = match index {
+            0 => String::new(),
+            _ => format!(" - {} * {}", whole(SCALES[index - 1]), double(SCALES[2])),
+        };
+        format!("CAST(CAST({}{above} AS BIGINT) AS TEXT)", whole(SCALES[index]))
+    };
+    (0..SCALES.len()).map(limb).collect::<Vec<_>>().join(" || ',' || ")
+}
+
+/// What the data officer should know of a table: rows, those without a unit, and for each column how many are empty
+/// and how many unreadable, all BIGINT.
+pub(crate) fn fields_report(relation: &Relation) -> String {
+    let (mut outer, mut inner) = (String::new(), String::new());
+    for (i, column) in relation.columns.iter().enumerate() {
+        inner += &format!(", {} AS \"e{i}\", {} IS NOT NULL AS \"p{i}\"", column.missing, column.value);
+        outer += &format!(
+            ",\n  COUNT(*) FILTER (WHERE \"k\" IS NOT NULL AND \"e{i}\"),\
+             \n  COUNT(*) FILTER (WHERE \"k\" IS NOT NULL AND NOT \"e{i}\" AND NOT \"p{i}\")"
+        );
+    }
+    format!(
+        "SELECT COUNT(*), COUNT(*) FILTER (WHERE \"k\" IS NULL){outer}\nFROM (SELECT {} AS \"k\"{inner}\nFROM (\n{}\n) AS \"mapped\") AS \"fields\"",
+        relation.key, relation.mapped
+    )
+}
+
+/// Units, those over the bound, and their rows beyond it, all BIGINT.
+pub(crate) fn units_report(relation: &Relation) -> String {
+    let most = relation.rows_per_unit;
+    format!(
+        "SELECT COUNT(*), COUNT(*) FILTER (WHERE \"n\" > {most}),\
+         \n  CAST(COALESCE(SUM(\"n\" - {most}) FILTER (WHERE \"n\" > {most}), 0) AS BIGINT)\
+         \nFROM (SELECT COUNT(*) AS \"n\" FROM (SELECT {} AS \"k\" FROM (\n{}\n) AS \"mapped\") AS \"keys\" \
+         WHERE \"k\" IS NOT NULL GROUP BY \"k\") AS \"units\"",
+        relation.key, relation.mapped
+    )
+}
+
+/// Units in several territories, in none, and rows elsewhere than their unit's, all BIGINT, over all tables that place.
+pub(crate) fn territory_report(relations: &[Relation], territory: &Territory) -> Statement {
+    let (steps, names, lists) = all_bounded(relations);
+    let sql = format!(
+        "WITH {}\nSELECT COUNT(*) FILTER (WHERE \"in\" > 1), COUNT(*) FILTER (WHERE \"in\" = 0), \
+         CAST(COALESCE(SUM(\"elsewhere\"), 0) AS BIGINT)\
+         \nFROM (SELECT COUNT(\"number\") AS \"in\", SUM(\"rows\") FILTER (WHERE \"number\" IS NOT NULL) \
+         - MAX(\"rows\") FILTER (WHERE \"number\" IS NOT NULL) AS \"elsewhere\"\nFROM (\n{}\n) AS \"tallies\" GROUP BY \"u\") AS \"units\"",
+        steps.join(",\n"),
+        tallies(relations, &names, territory, "LEFT JOIN"),
+    );
+    Statement { sql, lists }
+}
+
+/// A table over its columns in the database, each by its own name there: the unit first, then the manifest's.
+///
+/// # Errors
+/// The place of the first whose type cannot safely mean what is declared.
+pub(crate) fn relation(
+    number: usize,
+    table: &Table,
+    unit_name: &str,
+    mapped: &str,
+    found: &[(String, Class)],
+    surplus: Surplus,
+) -> Result<Relation, usize> {
+    let (unit, class) = &found[0];
+    let mut columns = Vec::with_capacity(table.columns.len());
+    for (place, (declared, (own, class))) in table.columns.iter().zip(&found[1..]).enumerate() {
+        columns.push(Column {
+            name: declared.name.clone(),
+            kind: declared.kind.clone(),
+            value: read(own, *class, Some(&declared.kind)).ok_or(place + 1)?,
+            missing: missing(own, *class),
+        });
+    }
+    Ok(Relation {
+        number,
+        table: table.name.clone(),
+        unit_name: unit_name.to_owned(),
+        mapped: mapped.to_owned(),
+        unit: read(unit, *class, None).ok_or(0usize)?,
+        key: key(unit, *class).ok_or(0usize)?,
+        columns,
+        rows_per_unit: table.rows_per_unit,
+        key_again: key_again(*class),
+        surplus,
+    })
+}
