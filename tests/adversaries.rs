@@ -340,6 +340,10 @@ fn a_node_under_another_manifest_or_with_broken_files_does_not_start_and_says_wh
     );
     let limits = format!("{good_config}[limits]\nmin_anchors = 1\n");
     refused(&mut federation, "north.toml", &limits, "min_anchors");
+    let limits = format!("{good_config}[data_limits]\nmemory_mb = 1\nscratch = \"scratch\"\n");
+    refused(&mut federation, "north.toml", &limits, "memory_mb must be 16 to 16000000");
+    let limits = format!("{good_config}[data_limits]\nmemory_mb = 1000\n");
+    refused(&mut federation, "north.toml", &limits, "missing field `scratch`");
     refused(&mut federation, data, "person_id,area\n1,hill\n", "income");
     refused(&mut federation, data, &format!("{original}7,hill\n"), "people.csv:5");
     refused(&mut federation, data, "", "people.csv");

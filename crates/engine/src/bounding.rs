@@ -8,12 +8,13 @@
 
 use std::collections::HashMap;
 
-use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
 use ring::hmac;
 
+use crate::census::{Census, Place, census};
 use crate::tag::{Message, TagKey};
 
 /// A table after bounding, with what only the data officer may know of it.
@@ -24,16 +25,13 @@ pub(crate) struct Bounded {
     pub rows_over_bound: u64,
 }
 
-/// Where a row stands: batch, then row of the batch.
-type Place = (usize, usize);
-
 /// Keeps at most `most` rows of each unit. Column 0 holds the unit, never NULL.
 pub(crate) fn bound(table: &str, batches: Vec<RecordBatch>, most: u32, key: &hmac::Key) -> Bounded {
     let key = TagKey::of(key);
-    let (units, over) = find_over(&batches, most);
+    let Census { units, over } = census(&batches, most);
     let mut rows_over_bound = 0;
     let mut dropped: Vec<Vec<usize>> = vec![Vec::new(); batches.len()];
-    for places in over.values() {
+    for places in &over {
         for (batch, row) in surplus(table, &batches, places, most as usize, &key) {
             dropped[batch].push(row);
             rows_over_bound += 1;
@@ -43,31 +41,6 @@ pub(crate) fn bound(table: &str, batches: Vec<RecordBatch>, most: u32, key: &hma
     drop(over);
     let batches = batches.into_iter().zip(dropped).map(|(batch, rows)| without(batch, &rows)).collect();
     Bounded { batches, units, units_over_bound, rows_over_bound }
-}
-
-/// How many units there are, and all places of those with more than `most` rows.
-fn find_over(batches: &[RecordBatch], most: u32) -> (u64, HashMap<&str, Vec<Place>>) {
-    let mut counts: HashMap<&str, u32> = HashMap::new();
-    for id in batches.iter().flat_map(ids).flatten() {
-        let count = counts.entry(id).or_default();
-        *count = count.saturating_add(1);
-    }
-    let units = counts.len() as u64;
-    let mut over: HashMap<&str, Vec<Place>> = HashMap::new();
-    if counts.values().any(|count| *count > most) {
-        for (batch, rows) in batches.iter().enumerate() {
-            for (row, id) in ids(rows).iter().enumerate() {
-                if let Some(id) = id.filter(|id| counts[id] > most) {
-                    over.entry(id).or_default().push((batch, row));
-                }
-            }
-        }
-    }
-    (units, over)
-}
-
-fn ids(batch: &RecordBatch) -> &StringArray {
-    batch.column(0).as_string()
 }
 
 /// The places of one unit's rows beyond the first `most` in the order of their tags.
@@ -123,7 +96,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use datafusion::arrow::array::Int64Array;
+    use datafusion::arrow::array::{Int64Array, StringArray};
     use datafusion::arrow::datatypes::{Field, Schema};
 
     use super::*;
@@ -155,7 +128,7 @@ mod tests {
         let mut kept = BTreeMap::new();
         for batch in bound("t", batches(rows), most, key).batches {
             let values = batch.column(1).as_primitive::<Int64Type>();
-            for (row, unit) in ids(&batch).iter().enumerate() {
+            for (row, unit) in batch.column(0).as_string::<i32>().iter().enumerate() {
                 let value = values.is_valid(row).then(|| values.value(row));
                 *kept.entry((unit.expect("units are never NULL").to_owned(), value)).or_default() += 1;
             }

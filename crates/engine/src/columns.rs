@@ -1,17 +1,31 @@
-//! Finds the columns that the manifest declares among those that a file has.
+//! Finds the columns that the manifest declares among those that a file has, or that its path says.
 
 use crate::SourceError;
 use crate::folder::DataFile;
 
-/// The place of the one column of that name, without regard to case.
+/// Where a column of a file's rows stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the file: the column of this number.
+    File(usize),
+    /// In the file's path, for all rows: the field of this number.
+    Path(usize),
+}
+
+/// The one place of the column of that name, without regard to case.
 pub(crate) fn find_column<'a>(
     file: &DataFile,
     line: Option<u64>,
     name: &str,
     names: impl Iterator<Item = &'a str>,
-) -> Result<usize, SourceError> {
-    let mut places =
-        names.enumerate().filter(|(_, own)| own.trim().eq_ignore_ascii_case(name)).map(|(place, _)| place);
+) -> Result<Place, SourceError> {
+    let in_file = names.enumerate().map(|(index, own)| (own, Place::File(index)));
+    let in_path =
+        file.fields.iter().enumerate().map(|(index, field)| (field.column.as_str(), Place::Path(index)));
+    let mut places = in_file
+        .chain(in_path)
+        .filter(|(own, _)| own.trim().eq_ignore_ascii_case(name))
+        .map(|(_, place)| place);
     match (places.next(), places.next()) {
         (Some(place), None) => Ok(place),
         (None, _) => Err(SourceError::input(
@@ -22,7 +36,13 @@ pub(crate) fn find_column<'a>(
                 "add the column {name} that the manifest declares, in a comma-separated file with a header"
             ),
         )),
-        (Some(_), Some(_)) => Err(SourceError::input(
+        (Some(_), Some(Place::Path(_))) => Err(SourceError::input(
+            &file.path,
+            line,
+            format!("column {name} stands twice, once in the names of its folders"),
+            "keep one of the two: take the column out of the file, or the file out of the folder",
+        )),
+        (Some(_), Some(Place::File(_))) => Err(SourceError::input(
             &file.path,
             line,
             format!("column {name} stands twice"),

@@ -7,9 +7,9 @@ use almoner_federation::Table;
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
 use crate::SourceError;
-use crate::columns::find_column;
+use crate::columns::{Place, find_column};
 use crate::folder::DataFile;
-use crate::rows::{FieldTooLong, MAX_FIELD_BYTES, Rows};
+use crate::rows::{MAX_FIELD_BYTES, RowError, Rows};
 use crate::snapshot::{FileDigest, HashingReader};
 use crate::value::Value;
 
@@ -19,7 +19,7 @@ pub(crate) fn read(
     file: &DataFile,
     unit_column: &str,
     table: &Table,
-    rows: &mut Rows,
+    rows: &mut Rows<'_, '_>,
 ) -> Result<FileDigest, SourceError> {
     let opened = File::open(&file.path).map_err(|error| SourceError::unreadable(&file.path, &error))?;
     let mut reader = ReaderBuilder::new()
@@ -33,14 +33,20 @@ pub(crate) fn read(
 
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| malformed(file, &error))? {
-        let field = |place: &usize| Value::Text(record.get(*place).unwrap_or_default());
-        rows.push(field(&places[0]), places[1..].iter().map(field)).map_err(|FieldTooLong { column }| {
-            SourceError::input(
+        let field = |place: &Place| {
+            Value::Text(match *place {
+                Place::File(index) => record.get(index).unwrap_or_default(),
+                Place::Path(index) => &file.fields[index].value,
+            })
+        };
+        rows.push(field(&places[0]), places[1..].iter().map(field)).map_err(|error| match error {
+            RowError::Store(error) => error,
+            RowError::FieldTooLong { column } => SourceError::input(
                 &file.path,
                 record.position().map(csv::Position::line),
                 format!("a field of column {} is longer than {MAX_FIELD_BYTES} bytes", wanted[column]),
                 "look for a quote that is never closed, here or above",
-            )
+            ),
         })?;
     }
     let (size_bytes, contents) = reader.into_inner().finish();
@@ -52,7 +58,7 @@ fn header(
     file: &DataFile,
     reader: &mut Reader<HashingReader<File>>,
     wanted: &[&str],
-) -> Result<Vec<usize>, SourceError> {
+) -> Result<Vec<Place>, SourceError> {
     let header = reader.headers().map_err(|error| malformed(file, &error))?;
     wanted.iter().map(|name| find_column(file, Some(1), name, header.iter())).collect()
 }

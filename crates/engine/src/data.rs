@@ -9,7 +9,7 @@ use ring::hmac;
 use crate::postgres::{Database, PostgresAccess};
 use crate::source::Files;
 use crate::units::Buckets;
-use crate::{LoadReport, SourceError};
+use crate::{DataLimits, LoadReport, SourceError};
 
 /// An agency's tables, bounded, typed, and never changing while a question is answered.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Taken<T> {
 impl Source {
     /// Reads every table that `agency` holds from `folder` and bounds it (see the crate's
     /// documentation). `bounding_key` is secret and stays the same as long as the agency's budget
-    /// counts: another key would keep other rows of the units that have too many.
+    /// counts: another key would keep other rows of the units that have too many. All tables are in memory.
     ///
     /// # Errors
     /// When a file is missing, ambiguous, unreadable or malformed, when it lacks a declared column, or
@@ -48,7 +48,22 @@ impl Source {
         agency: &Name,
         bounding_key: &[u8; 32],
     ) -> Result<Source, SourceError> {
-        let (files, report) = Files::open(folder, manifest, agency, bounding_key).await?;
+        Self::open_within(folder, manifest, agency, bounding_key, None).await
+    }
+
+    /// The same within a limit of memory: what does not fit is on disk, and gives the same answers.
+    ///
+    /// # Errors
+    /// As for [`Source::open`], and when the scratch folder cannot hold the tables or a part of them, with all rows of
+    /// its units, is too large for the limit.
+    pub async fn open_within(
+        folder: &Path,
+        manifest: &Manifest,
+        agency: &Name,
+        bounding_key: &[u8; 32],
+        limits: Option<DataLimits>,
+    ) -> Result<Source, SourceError> {
+        let (files, report) = Files::open(folder, manifest, agency, bounding_key, limits).await?;
         Ok(Source { backend: Backend::Files(Box::new(files)), report })
     }
 

@@ -2,36 +2,44 @@
 //! that cannot is an error at the start, not a column full of NULL.
 
 use std::fs::File;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use almoner_federation::{ColumnType, Table};
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, LargeStringArray, UInt64Array,
-};
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
-use datafusion::arrow::error::ArrowError;
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::parquet::arrow::ProjectionMask;
-use datafusion::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use datafusion::parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
 use crate::SourceError;
-use crate::columns::find_column;
+use crate::columns::{Place, find_column};
+use crate::convert::{Raw, Unconverted, chunk};
 use crate::folder::DataFile;
-use crate::rows::{FieldTooLong, MAX_FIELD_BYTES, Rows};
+use crate::rows::{Chunk, MAX_FIELD_BYTES, Rows, schema};
+use crate::shared_file::SharedFile;
 use crate::snapshot::{FileDigest, digest_of};
-use crate::value::Value;
 
+/// Most rows that are converted together, and about how many bytes.
 const BATCH_ROWS: usize = 8_192;
+const BATCH_BYTES: usize = 1 << 21;
+/// Most threads that read one file.
+const MAX_WORKERS: usize = 4;
+/// Batches that a thread may be ahead of the one who takes them.
+const AHEAD: usize = 1;
 
 pub(crate) fn read(
     file: &DataFile,
     unit_column: &str,
     table: &Table,
-    rows: &mut Rows,
+    rows: &mut Rows<'_, '_>,
 ) -> Result<FileDigest, SourceError> {
     let unreadable = |error: std::io::Error| SourceError::unreadable(&file.path, &error);
     let mut opened = File::open(&file.path).map_err(unreadable)?;
     let (size_bytes, contents) = digest_of(&mut opened).map_err(unreadable)?;
-    read_rows(file, opened.try_clone().map_err(unreadable)?, unit_column, table, rows)?;
+    let shared = SharedFile::new(opened.try_clone().map_err(unreadable)?).map_err(unreadable)?;
+    Columns::find(file, shared, unit_column, table)?.read(rows)?;
     // The reader jumps about in the file, so it cannot hash what it reads as the CSV reader does.
     if (size_bytes, contents) != digest_of(&mut opened).map_err(unreadable)? {
         return Err(SourceError::input(
@@ -44,81 +52,170 @@ pub(crate) fn read(
     Ok(FileDigest { name: file.name.clone(), size_bytes, contents })
 }
 
-fn read_rows(
-    file: &DataFile,
-    opened: File,
-    unit_column: &str,
-    table: &Table,
-    rows: &mut Rows,
-) -> Result<(), SourceError> {
-    let corrupt = |error: String| {
-        SourceError::input(
-            &file.path,
-            None,
-            format!("is no readable Parquet file ({error})"),
-            "export it again",
-        )
-    };
-    let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(|e| corrupt(e.to_string()))?;
-    let wanted: Vec<(&str, Option<&ColumnType>)> = std::iter::once((unit_column, None))
-        .chain(table.columns.iter().map(|column| (column.name.as_str(), Some(&column.kind))))
-        .collect();
-    let mut places = Vec::with_capacity(wanted.len());
-    for (name, declared) in &wanted {
-        let fields = builder.schema().fields();
-        let place = find_column(file, None, name, fields.iter().map(|field| field.name().as_str()))?;
-        let found = fields[place].data_type();
-        if !fits(found, *declared) {
-            return Err(SourceError::input(
-                &file.path,
-                None,
-                format!(
-                    "column {name} is {found}, which cannot be read as {}",
-                    declared.map_or("a unit id", ColumnType::word)
-                ),
-                "export the column as the type that the manifest declares, or as text",
-            ));
-        }
-        places.push(place);
-    }
-    let mask = ProjectionMask::roots(builder.parquet_schema(), places.iter().copied());
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|e| corrupt(e.to_string()))?;
-    // The reader yields the projected columns in the order of the file.
-    let mut in_file: Vec<usize> = places.clone();
-    in_file.sort_unstable();
-    let position = |place: &usize| in_file.binary_search(place).expect("every place was projected");
-    let order: Vec<usize> = places.iter().map(position).collect();
+/// The wanted columns of one file.
+struct Columns<'a> {
+    file: &'a DataFile,
+    opened: SharedFile,
+    metadata: ArrowReaderMetadata,
+    /// The unit's column, then the manifest's.
+    names: Vec<&'a str>,
+    places: Vec<Place>,
+    kinds: Vec<ColumnType>,
+    schema: SchemaRef,
+}
 
-    let mut row: u64 = 0;
-    for batch in reader {
-        let batch = batch.map_err(|error| corrupt(error.to_string()))?;
-        let fields = order
-            .iter()
-            .map(|index| Fields::new(batch.column(*index)))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| corrupt(error.to_string()))?;
-        for index in 0..batch.num_rows() {
-            row += 1;
-            rows.push(fields[0].value(index), fields[1..].iter().map(|field| field.value(index))).map_err(
-                |FieldTooLong { column }| {
-                    SourceError::input(
-                        &file.path,
-                        Some(row),
-                        format!(
-                            "a field of column {} is longer than {MAX_FIELD_BYTES} bytes",
-                            wanted[column].0
-                        ),
-                        "leave the column out of the manifest or shorten it",
-                    )
-                },
-            )?;
+/// What a thread hands on: some rows of its row group, or that the group has no more.
+type Message = Result<Option<Chunk>, SourceError>;
+
+impl<'a> Columns<'a> {
+    fn find(
+        file: &'a DataFile,
+        opened: SharedFile,
+        unit_column: &'a str,
+        table: &'a Table,
+    ) -> Result<Self, SourceError> {
+        let metadata = ArrowReaderMetadata::load(&opened, ArrowReaderOptions::new())
+            .map_err(|error| corrupt(file, &error.to_string()))?;
+        let wanted = std::iter::once((unit_column, None))
+            .chain(table.columns.iter().map(|column| (column.name.as_str(), Some(&column.kind))));
+        let (mut names, mut places) = (Vec::new(), Vec::new());
+        for (name, declared) in wanted {
+            let fields = metadata.schema().fields();
+            let place = find_column(file, None, name, fields.iter().map(|field| field.name().as_str()))?;
+            if let Place::File(index) = place
+                && !fits(fields[index].data_type(), declared)
+            {
+                return Err(SourceError::input(
+                    &file.path,
+                    None,
+                    format!(
+                        "column {name} is {}, which cannot be read as {}",
+                        fields[index].data_type(),
+                        declared.map_or("a unit id", ColumnType::word)
+                    ),
+                    "export the column as the type that the manifest declares, or as text",
+                ));
+            }
+            names.push(name);
+            places.push(place);
         }
+        let kinds = table.columns.iter().map(|column| column.kind.clone()).collect();
+        Ok(Columns { file, opened, metadata, names, places, kinds, schema: schema(unit_column, table) })
     }
-    Ok(())
+
+    /// Reads the row groups on several threads and takes their rows in the file's order.
+    fn read(&self, rows: &mut Rows<'_, '_>) -> Result<(), SourceError> {
+        let groups = self.metadata.metadata().num_row_groups();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let workers = cores.min(MAX_WORKERS).min(groups);
+        let mut first_rows = Vec::with_capacity(groups);
+        let mut row = 1;
+        for group in self.metadata.metadata().row_groups() {
+            first_rows.push(row);
+            row += u64::try_from(group.num_rows()).unwrap_or(0);
+        }
+        thread::scope(|scope| {
+            let first_rows = &first_rows;
+            let queues: Vec<Receiver<Message>> = (0..workers)
+                .map(|worker| {
+                    let (send, receive) = sync_channel(AHEAD);
+                    scope.spawn(move || {
+                        for group in (worker..groups).step_by(workers) {
+                            // Nobody takes any more after an error elsewhere.
+                            if self.read_group(group, first_rows[group], &send).is_err() {
+                                return;
+                            }
+                        }
+                    });
+                    receive
+                })
+                .collect();
+            for group in 0..groups {
+                // A thread that panicked sends nothing more.
+                let next =
+                    || queues[group % workers].recv().unwrap_or_else(|_| Err(self.broken("a thread ended")));
+                while let Some(chunk) = next()? {
+                    rows.append(chunk)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn read_group(
+        &self,
+        group: usize,
+        first_row: u64,
+        into: &SyncSender<Message>,
+    ) -> Result<(), Box<std::sync::mpsc::SendError<Message>>> {
+        let mut row = first_row;
+        let batches = match self.batches(group) {
+            Ok(batches) => batches,
+            Err(error) => return into.send(Err(error)).map_err(Box::new),
+        };
+        for batch in batches {
+            let message = batch
+                .map_err(|error| self.broken(&error.to_string()))
+                .and_then(|batch| self.convert(&batch, row).inspect(|_| row += batch.num_rows() as u64));
+            into.send(message.map(Some)).map_err(Box::new)?;
+        }
+        into.send(Ok(None)).map_err(Box::new)
+    }
+
+    fn batches(
+        &self,
+        group: usize,
+    ) -> Result<impl Iterator<Item = Result<RecordBatch, datafusion::arrow::error::ArrowError>>, SourceError>
+    {
+        let metadata = self.metadata.clone();
+        let in_file = self.places.iter().filter_map(|place| match place {
+            Place::File(index) => Some(*index),
+            Place::Path(_) => None,
+        });
+        let mask = ProjectionMask::roots(metadata.parquet_schema(), in_file);
+        // What the file says of the group's size; where values repeat, it is more in memory.
+        let group_of = metadata.metadata().row_group(group);
+        let size = usize::try_from(group_of.total_byte_size()).unwrap_or(0);
+        let row_bytes = size / usize::try_from(group_of.num_rows()).unwrap_or(0).max(1);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(self.opened.clone(), metadata)
+            .with_projection(mask)
+            .with_row_groups(vec![group])
+            .with_batch_size((BATCH_BYTES / row_bytes.max(1)).clamp(64, BATCH_ROWS))
+            .build()
+            .map_err(|error| self.broken(&error.to_string()))
+    }
+
+    /// `first_row` is the number in the file of the batch's first row, from 1.
+    fn convert(&self, batch: &RecordBatch, first_row: u64) -> Result<Chunk, SourceError> {
+        // The reader yields the projected columns in the order of the file.
+        let position = |index: &usize| {
+            let before = |place: &&Place| matches!(place, Place::File(other) if other < index);
+            self.places.iter().filter(before).count()
+        };
+        let raw = self.places.iter().map(|place| match place {
+            Place::File(index) => Raw::Array(batch.column(position(index)).clone()),
+            Place::Path(index) => Raw::Constant(self.file.fields[*index].value.clone()),
+        });
+        let raw: Vec<Raw> = raw.collect();
+        chunk(&self.schema, &self.kinds, &raw, batch.num_rows()).map_err(|error| match error {
+            Unconverted::Arrow(error) => self.broken(&error.to_string()),
+            Unconverted::FieldTooLong { row, column } => SourceError::input(
+                &self.file.path,
+                Some(first_row + row as u64),
+                format!("a field of column {} is longer than {MAX_FIELD_BYTES} bytes", self.names[column]),
+                "leave the column out of the manifest or shorten it",
+            ),
+        })
+    }
+
+    fn broken(&self, error: &str) -> SourceError {
+        corrupt(self.file, error)
+    }
+}
+
+fn corrupt(file: &DataFile, error: &str) -> SourceError {
+    let problem = format!("is no readable Parquet file ({error})");
+    SourceError::input(&file.path, None, problem, "export it again")
 }
 
 /// What an Arrow type can say, with the units of a day for those that count time.
@@ -184,61 +281,4 @@ fn fits(found: &DataType, declared: Option<&ColumnType>) -> bool {
         Some(ColumnType::Boolean) => matches!(found, Text | Boolean | Integer | Unsigned),
         Some(ColumnType::Date { .. }) => matches!(found, Text | Day { .. }),
     }
-}
-
-/// One column of one batch.
-enum Fields {
-    Text(LargeStringArray),
-    Integer(Int64Array),
-    Unsigned(UInt64Array),
-    Float(Float64Array),
-    Boolean(BooleanArray),
-    Day { counts: Int64Array, per_day: i64 },
-}
-
-impl Fields {
-    /// Widens without loss; a decimal becomes its text, which `Value` reads without rounding twice.
-    fn new(array: &ArrayRef) -> Result<Self, ArrowError> {
-        if let DataType::Dictionary(_, values) = array.data_type() {
-            return Fields::new(&cast(array, values)?);
-        }
-        Ok(match class(array.data_type()) {
-            Some(Class::Text | Class::Decimal) => {
-                Fields::Text(cast(array, &DataType::LargeUtf8)?.as_string::<i64>().clone())
-            }
-            Some(Class::Integer) => Fields::Integer(integers(array)?),
-            Some(Class::Unsigned) => Fields::Unsigned(array.as_primitive::<UInt64Type>().clone()),
-            Some(Class::Float) => {
-                Fields::Float(cast(array, &DataType::Float64)?.as_primitive::<Float64Type>().clone())
-            }
-            Some(Class::Boolean) => Fields::Boolean(array.as_boolean().clone()),
-            Some(Class::Day { per_day }) => {
-                // Arrow has no direct cast from 32-bit days to 64-bit integers.
-                let array = match array.data_type() {
-                    DataType::Date32 => &cast(array, &DataType::Int32)?,
-                    _ => array,
-                };
-                Fields::Day { counts: integers(array)?, per_day }
-            }
-            None => return Err(ArrowError::CastError("unexpected type".into())),
-        })
-    }
-
-    fn value(&self, index: usize) -> Value<'_> {
-        match self {
-            Fields::Text(array) if array.is_valid(index) => Value::Text(array.value(index)),
-            Fields::Integer(array) if array.is_valid(index) => Value::Integer(array.value(index).into()),
-            Fields::Unsigned(array) if array.is_valid(index) => Value::Integer(array.value(index).into()),
-            Fields::Float(array) if array.is_valid(index) => Value::Number(array.value(index)),
-            Fields::Boolean(array) if array.is_valid(index) => Value::Boolean(array.value(index)),
-            Fields::Day { counts, per_day } if counts.is_valid(index) => {
-                Value::Day(counts.value(index).div_euclid(*per_day))
-            }
-            _ => Value::Missing,
-        }
-    }
-}
-
-fn integers(array: &ArrayRef) -> Result<Int64Array, ArrowError> {
-    Ok(cast(array, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
 }

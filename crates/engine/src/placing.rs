@@ -13,7 +13,7 @@ use std::sync::Arc;
 use almoner_federation::Territory;
 use almoner_query::PLACEMENT_COLUMN;
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt16Array};
-use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::load::Loaded;
 use crate::report::TerritoryReport;
@@ -26,9 +26,7 @@ pub(crate) fn place(territory: &Territory, tables: &mut [Loaded]) -> TerritoryRe
     let (columns, report) = placements(territory, tables);
     for (table, arrays) in tables.iter_mut().zip(columns) {
         let Some(arrays) = arrays else { continue };
-        let added = Arc::new(Field::new(PLACEMENT_COLUMN, DataType::UInt16, true));
-        let fields: Vec<_> = table.schema.fields().iter().cloned().chain([added]).collect();
-        table.schema = Arc::new(Schema::new(fields));
+        table.schema = placed_schema(territory, &table.schema).0;
         for (batch, array) in table.batches.iter_mut().zip(arrays) {
             let columns = batch.columns().iter().cloned().chain([array]).collect();
             *batch = RecordBatch::try_new(Arc::clone(&table.schema), columns)
@@ -38,13 +36,23 @@ pub(crate) fn place(territory: &Territory, tables: &mut [Loaded]) -> TerritoryRe
     report
 }
 
+/// What the schema of a table becomes, and where the placement stands in it if it has one.
+pub(crate) fn placed_schema(territory: &Territory, schema: &SchemaRef) -> (SchemaRef, Option<usize>) {
+    if column(territory, schema).is_none() {
+        return (Arc::clone(schema), None);
+    }
+    let added = Arc::new(Field::new(PLACEMENT_COLUMN, DataType::UInt16, true));
+    let fields: Vec<_> = schema.fields().iter().cloned().chain([added]).collect();
+    (Arc::new(Schema::new(fields)), Some(schema.fields().len()))
+}
+
 /// For each table with the column, each batch's placements.
 fn placements(territory: &Territory, tables: &[Loaded]) -> (Vec<Option<Vec<ArrayRef>>>, TerritoryReport) {
     let numbers: HashMap<&str, u16> = territory.names.iter().map(String::as_str).zip(0u16..).collect();
     let number = |text: Option<&str>| text.and_then(|text| numbers.get(text)).copied();
     let mut tallies: HashMap<&str, Tally> = HashMap::new();
     for table in tables {
-        let Some(column) = column(territory, table) else { continue };
+        let Some(column) = column(territory, &table.schema) else { continue };
         for (id, own) in table.batches.iter().flat_map(|batch| rows(batch, column)) {
             let tally = tallies.entry(id).or_default();
             let Some(own) = number(own) else { continue };
@@ -64,7 +72,7 @@ fn placements(territory: &Territory, tables: &[Loaded]) -> (Vec<Option<Vec<Array
         rows_elsewhere: 0,
     };
     let columns = tables.iter().map(|table| {
-        let column = column(territory, table)?;
+        let column = column(territory, &table.schema)?;
         let placed = |batch: &RecordBatch| {
             let homes = rows(batch, column).map(|(id, own)| {
                 let home = home(&tallies[id]);
@@ -85,8 +93,8 @@ fn home(tally: &[(u16, u32)]) -> Option<u16> {
 }
 
 /// The place of the territory's column in a table that has it. The first column is the unit.
-fn column(territory: &Territory, table: &Loaded) -> Option<usize> {
-    table.schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(&territory.column))
+fn column(territory: &Territory, schema: &SchemaRef) -> Option<usize> {
+    schema.fields().iter().position(|field| field.name().eq_ignore_ascii_case(&territory.column))
 }
 
 /// Each row's unit and territory as it is written.

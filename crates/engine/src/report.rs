@@ -10,6 +10,8 @@ pub struct LoadReport {
     pub tables: Vec<TableReport>,
     /// How units were placed in territories, where the manifest has them.
     pub territory: Option<TerritoryReport>,
+    /// Where the tables are larger than memory may be: the bytes that they take on disk.
+    pub on_disk_bytes: Option<u64>,
 }
 
 /// How the units of all tables with the territory's column were placed, after bounding.
@@ -62,7 +64,14 @@ pub struct ColumnReport {
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tables.iter().try_for_each(|table| writeln!(f, "{table}"))?;
-        self.territory.iter().try_for_each(|territory| writeln!(f, "{territory}"))
+        self.territory.iter().try_for_each(|territory| writeln!(f, "{territory}"))?;
+        self.on_disk_bytes.iter().try_for_each(|bytes| {
+            writeln!(
+                f,
+                "the tables are larger than data_limits.memory_mb allows; {} MB are on disk",
+                bytes / 1_000_000
+            )
+        })
     }
 }
 

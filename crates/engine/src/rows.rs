@@ -4,25 +4,55 @@ use std::sync::Arc;
 
 use almoner_federation::{ColumnType, Table};
 use datafusion::arrow::array::{
-    ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, RecordBatch, StringBuilder,
+    Array, ArrayRef, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, RecordBatch, StringBuilder,
 };
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::SourceError;
 use crate::report::{ColumnReport, TableReport};
+use crate::store::Store;
 use crate::value::Value;
 
 /// Rows of a full batch.
 const BATCH_ROWS: usize = 1 << 16;
-/// Text at which a batch is closed early, far below the 2 GiB that a column of text can address.
-const BATCH_TEXT_BYTES: usize = 1 << 26;
+/// Text at which a batch is closed early: what is not yet counted against a limit of memory stays small.
+const BATCH_TEXT_BYTES: usize = 1 << 23;
 /// Longest text of one field. A longer one is a quote that was never closed far more often than a value.
 pub(crate) const MAX_FIELD_BYTES: usize = 1 << 16;
 
-/// A text field is longer than [`MAX_FIELD_BYTES`].
+/// Why a row could not be taken.
 #[derive(Debug)]
-pub(crate) struct FieldTooLong {
-    /// 0 for the unit, then the manifest's columns from 1.
-    pub column: usize,
+pub(crate) enum RowError {
+    /// A text field is longer than [`MAX_FIELD_BYTES`].
+    FieldTooLong {
+        /// 0 for the unit, then the manifest's columns from 1.
+        column: usize,
+    },
+    /// The rows before it could not be kept.
+    Store(SourceError),
+}
+
+/// How many fields of a column became NULL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Counts {
+    pub empty: u64,
+    pub unreadable: u64,
+}
+
+impl Counts {
+    /// Counts a field that holds no value of its type.
+    pub(crate) fn add(&mut self, value: Value<'_>) {
+        *(if value.is_missing() { &mut self.empty } else { &mut self.unreadable }) += 1;
+    }
+}
+
+/// Rows that are typed already, and what became of the rows that they were read from.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub batch: RecordBatch,
+    pub rows_without_unit: u64,
+    /// Of each column of the manifest.
+    pub counts: Vec<Counts>,
 }
 
 /// The Arrow schema of a table: the unit as text, then the manifest's columns, all nullable.
@@ -39,7 +69,8 @@ pub(crate) fn schema(unit_column: &str, table: &Table) -> SchemaRef {
     Arc::new(Schema::new(std::iter::once(unit).chain(rest).collect::<Vec<_>>()))
 }
 
-enum Column {
+/// A column of a declared type, built field by field.
+pub(crate) enum Column {
     Text(StringBuilder),
     Integer(Int64Builder),
     Number(Float64Builder),
@@ -48,7 +79,7 @@ enum Column {
 }
 
 impl Column {
-    fn new(kind: &ColumnType) -> Self {
+    pub(crate) fn new(kind: &ColumnType) -> Self {
         match kind {
             ColumnType::Text { .. } => Column::Text(StringBuilder::new()),
             ColumnType::Integer { .. } => Column::Integer(Int64Builder::new()),
@@ -59,7 +90,7 @@ impl Column {
     }
 
     /// Appends the value or NULL; returns whether it was a value.
-    fn push(&mut self, value: Value<'_>) -> bool {
+    pub(crate) fn push(&mut self, value: Value<'_>) -> bool {
         fn append<T>(value: Option<T>, into: impl FnOnce(Option<T>)) -> bool {
             let present = value.is_some();
             into(value);
@@ -74,7 +105,7 @@ impl Column {
         }
     }
 
-    fn finish(&mut self) -> ArrayRef {
+    pub(crate) fn finish(&mut self) -> ArrayRef {
         match self {
             Column::Text(builder) => Arc::new(builder.finish()),
             Column::Integer(builder) => Arc::new(builder.finish()),
@@ -85,87 +116,104 @@ impl Column {
     }
 }
 
-/// The rows read so far and the report on them.
-pub(crate) struct Rows {
+/// Takes the rows of one table and counts what is to be reported.
+pub(crate) struct Rows<'a, 's> {
     schema: SchemaRef,
     unit: StringBuilder,
     columns: Vec<Column>,
     open_rows: usize,
     open_text_bytes: usize,
-    batches: Vec<RecordBatch>,
+    store: &'a mut Store<'s>,
     report: TableReport,
+    counts: Vec<Counts>,
 }
 
-impl Rows {
-    pub(crate) fn new(schema: SchemaRef, table: &Table) -> Self {
-        let report = |name: &str| ColumnReport { column: name.to_owned(), ..ColumnReport::default() };
+impl<'a, 's> Rows<'a, 's> {
+    /// Rows of `schema` for the next table of the store.
+    pub(crate) fn new(schema: SchemaRef, table: &Table, store: &'a mut Store<'s>) -> Self {
         Rows {
             schema,
             unit: StringBuilder::new(),
             columns: table.columns.iter().map(|column| Column::new(&column.kind)).collect(),
             open_rows: 0,
             open_text_bytes: 0,
-            batches: Vec::new(),
-            report: TableReport {
-                table: table.name.clone(),
-                columns: table.columns.iter().map(|column| report(&column.name)).collect(),
-                ..TableReport::default()
-            },
+            store,
+            report: TableReport { table: table.name.clone(), ..TableReport::default() },
+            counts: vec![Counts::default(); table.columns.len()],
         }
     }
 
     /// Appends one row: the unit's field, then one field for each column of the manifest. A row
     /// without a unit id is only counted.
-    pub(crate) fn push<'a>(
+    pub(crate) fn push<'v>(
         &mut self,
-        unit: Value<'a>,
-        fields: impl Iterator<Item = Value<'a>>,
-    ) -> Result<(), FieldTooLong> {
+        unit: Value<'v>,
+        fields: impl Iterator<Item = Value<'v>>,
+    ) -> Result<(), RowError> {
         self.report.rows_read += 1;
         let Some(id) = unit.unit_id() else {
             self.report.rows_without_unit += 1;
             return Ok(());
         };
-        let mut text_bytes = self.count_text(0, unit)?;
+        let mut text_bytes = count_text(0, unit)?;
         self.unit.append_value(&id);
         for (index, value) in fields.enumerate() {
-            text_bytes += self.count_text(index + 1, value)?;
+            text_bytes += count_text(index + 1, value)?;
             if !self.columns[index].push(value) {
-                let report = &mut self.report.columns[index];
-                *(if value.is_missing() { &mut report.empty } else { &mut report.unreadable }) += 1;
+                self.counts[index].add(value);
             }
         }
         self.open_rows += 1;
         self.open_text_bytes += text_bytes;
         if self.open_rows == BATCH_ROWS || self.open_text_bytes >= BATCH_TEXT_BYTES {
-            self.close_batch();
+            self.close_batch().map_err(RowError::Store)?;
         }
         Ok(())
     }
 
-    fn count_text(&self, column: usize, value: Value<'_>) -> Result<usize, FieldTooLong> {
-        match value {
-            Value::Text(text) if text.len() > MAX_FIELD_BYTES => Err(FieldTooLong { column }),
-            Value::Text(text) => Ok(text.len()),
-            _ => Ok(0),
+    /// Appends typed rows.
+    pub(crate) fn append(&mut self, chunk: Chunk) -> Result<(), SourceError> {
+        self.report.rows_read += chunk.batch.num_rows() as u64 + chunk.rows_without_unit;
+        self.report.rows_without_unit += chunk.rows_without_unit;
+        for (all, own) in self.counts.iter_mut().zip(&chunk.counts) {
+            all.empty += own.empty;
+            all.unreadable += own.unreadable;
         }
+        self.store.push(chunk.batch)
     }
 
-    fn close_batch(&mut self) {
+    fn close_batch(&mut self) -> Result<(), SourceError> {
         let unit: ArrayRef = Arc::new(self.unit.finish());
-        let arrays = std::iter::once(unit).chain(self.columns.iter_mut().map(Column::finish)).collect();
+        let mut arrays: Vec<ArrayRef> =
+            std::iter::once(unit).chain(self.columns.iter_mut().map(Column::finish)).collect();
+        // Builders grow by doubling, and what they hold stays.
+        arrays.iter_mut().for_each(Array::shrink_to_fit);
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)
             .expect("every push appends one value of its declared type to every column");
-        self.batches.push(batch);
         self.open_rows = 0;
         self.open_text_bytes = 0;
+        self.store.push(batch)
     }
 
-    /// All batches, the last one shorter, and the report without files and bounds.
-    pub(crate) fn finish(mut self) -> (Vec<RecordBatch>, TableReport) {
+    /// The last batch goes to the store, too. The report is without files and bounds.
+    pub(crate) fn finish(mut self, table: &Table) -> Result<TableReport, SourceError> {
         if self.open_rows > 0 {
-            self.close_batch();
+            self.close_batch()?;
         }
-        (self.batches, self.report)
+        let columns = table.columns.iter().zip(&self.counts).map(|(column, counts)| ColumnReport {
+            column: column.name.clone(),
+            empty: counts.empty,
+            unreadable: counts.unreadable,
+        });
+        self.report.columns = columns.collect();
+        Ok(self.report)
+    }
+}
+
+fn count_text(column: usize, value: Value<'_>) -> Result<usize, RowError> {
+    match value {
+        Value::Text(text) if text.len() > MAX_FIELD_BYTES => Err(RowError::FieldTooLong { column }),
+        Value::Text(text) => Ok(text.len()),
+        _ => Ok(0),
     }
 }

@@ -1,12 +1,13 @@
 //! An agency's files, loaded and bounded, ready to answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use almoner_federation::{Digest, Manifest, Name};
 use almoner_query::{Plan, Shape, SourceQuery, Units};
 use datafusion::arrow::array::RecordBatch;
+use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::common::config::{ConfigNonZeroUsize, Dialect as SqlDialect};
 use datafusion::datasource::MemTable;
@@ -18,9 +19,10 @@ use ring::hmac;
 use tokio::sync::Semaphore;
 
 use crate::cells;
-use crate::load::{self, Loaded};
+use crate::load::{self, Loaded, Tables};
+use crate::stored::Stored;
 use crate::units::{self, Buckets};
-use crate::{LoadReport, SourceError};
+use crate::{DataLimits, LoadReport, SourceError};
 
 /// Questions that are computed at once; further ones wait, until their caller gives up.
 const CONCURRENT_QUESTIONS: usize = 2;
@@ -36,27 +38,42 @@ const WORKING_MEMORY_BYTES: usize = 1 << 30;
 pub(crate) struct Files {
     context: SessionContext,
     tables: BTreeSet<String>,
+    /// Those that are on disk.
+    stored: BTreeMap<String, Arc<Stored>>,
     snapshot: Digest,
     gate: Semaphore,
 }
 
 impl Files {
-    /// See [`crate::Source::open`].
+    /// See [`crate::Source::open_within`].
     pub(crate) async fn open(
         folder: &Path,
         manifest: &Manifest,
         agency: &Name,
         bounding_key: &[u8; 32],
+        limits: Option<DataLimits>,
     ) -> Result<(Files, LoadReport), SourceError> {
         let (path, manifest, agency) = (folder.to_owned(), manifest.clone(), agency.clone());
         let key = hmac::Key::new(hmac::HMAC_SHA256, bounding_key);
-        let reading = tokio::task::spawn_blocking(move || load::load(&path, &manifest, &agency, &key));
-        let (loaded, snapshot, report) = reading.await.map_err(|error| {
+        let reading =
+            tokio::task::spawn_blocking(move || load::load(&path, &manifest, &agency, &key, limits.as_ref()));
+        let (tables, snapshot, report) = reading.await.map_err(|error| {
             SourceError::input(folder, None, format!("reading it failed ({error})"), "export the files again")
         })??;
-        let tables = loaded.iter().map(|table| table.name.clone()).collect();
-        let context = session(loaded).map_err(SourceError::answer)?;
-        Ok((Files { context, tables, snapshot, gate: Semaphore::new(CONCURRENT_QUESTIONS) }, report))
+        let (context, stored) = match tables {
+            Tables::Memory(loaded) => (session(loaded), BTreeMap::new()),
+            Tables::Disk(stored) => {
+                (session_over(stored.iter().cloned().map(provided)), stored.into_iter().collect())
+            }
+        };
+        let files = Files {
+            context: context.map_err(SourceError::answer)?,
+            tables: report.tables.iter().map(|table| table.table.clone()).collect(),
+            stored,
+            snapshot,
+            gate: Semaphore::new(CONCURRENT_QUESTIONS),
+        };
+        Ok((files, report))
     }
 
     /// The name of this state of the files: an HMAC under the bounding key over their names, sizes and
@@ -72,7 +89,9 @@ impl Files {
         for query in self.held(plan) {
             match &query.shape {
                 Shape::Units(Units::Counted { coordinate }) => {
-                    units::count(&self.context, query, *coordinate, plan.width(), &mut cells).await?;
+                    for part in self.unit_parts(&query.table) {
+                        units::count(&part?, query, *coordinate, plan.width(), &mut cells).await?;
+                    }
                 }
                 _ => cells::add(&self.context, query, plan.width(), &mut cells).await?,
             }
@@ -93,16 +112,47 @@ impl Files {
         Ok(words)
     }
 
+    /// Sessions that together see the table once, all rows of a unit in one of them. A table on disk comes in many, so
+    /// that only few units are remembered at once.
+    fn unit_parts<'t>(
+        &'t self,
+        table: &'t str,
+    ) -> impl Iterator<Item = Result<SessionContext, SourceError>> + Send + 't {
+        let stored = self.stored.get(table);
+        let whole = stored.is_none().then(|| Ok(self.context.clone()));
+        let part = |run: Stored| session_over([provided((table.to_owned(), Arc::new(run)))]);
+        let parts = stored.into_iter().flat_map(|stored| stored.runs()).map(part);
+        whole.into_iter().chain(parts.map(|part| part.map_err(SourceError::answer)))
+    }
+
     /// The plan's statements over tables that this agency holds.
     fn held<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p SourceQuery> {
         plan.sources().iter().filter(|query| self.tables.contains(&query.table))
     }
 }
 
-/// A session over the tables. It cannot spill: records must not reach a disk that nobody chose.
+/// A session over tables in memory.
 pub(crate) fn session(tables: Vec<Loaded>) -> Result<SessionContext, DataFusionError> {
-    let partitions = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_PARTITIONS);
-    let mut config = SessionConfig::new().with_target_partitions(partitions).with_information_schema(false);
+    let tables = tables.into_iter().map(|table| {
+        let memory = MemTable::try_new(table.schema, deal(table.batches, partitions()))?;
+        Ok((table.name, Arc::new(memory) as Arc<dyn TableProvider>))
+    });
+    session_over(tables.collect::<Result<Vec<_>, DataFusionError>>()?)
+}
+
+fn provided((name, table): (String, Arc<Stored>)) -> (String, Arc<dyn TableProvider>) {
+    (name, table)
+}
+
+fn partitions() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_PARTITIONS)
+}
+
+/// A session over the tables. It cannot spill: records must not reach a disk that nobody chose.
+pub(crate) fn session_over(
+    tables: impl IntoIterator<Item = (String, Arc<dyn TableProvider>)>,
+) -> Result<SessionContext, DataFusionError> {
+    let mut config = SessionConfig::new().with_target_partitions(partitions()).with_information_schema(false);
     // Larger dialects read a function's arguments in several ways, each anew at every level of nesting:
     // thirty nested calls would take for ever.
     config.options_mut().sql_parser.dialect = SqlDialect::Ansi;
@@ -113,9 +163,8 @@ pub(crate) fn session(tables: Vec<Loaded>) -> Result<SessionContext, DataFusionE
         .with_disk_manager_builder(disk)
         .build_arc()?;
     let context = SessionContext::new_with_config_rt(config, runtime);
-    for table in tables {
-        let memory = MemTable::try_new(table.schema, deal(table.batches, partitions))?;
-        context.register_table(TableReference::bare(table.name), Arc::new(memory))?;
+    for (name, table) in tables {
+        context.register_table(TableReference::bare(name), table)?;
     }
     Ok(context)
 }

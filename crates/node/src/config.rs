@@ -9,7 +9,7 @@ use almoner_policy::{ApproveTables, Rules, RulesTable};
 use serde::Deserialize;
 
 use crate::NodeError;
-use crate::data::{DataConfig, PostgresTable};
+use crate::data::{DataConfig, DataLimitsTable, PostgresTable};
 
 /// The file's fields; unknown ones are refused.
 #[derive(Debug, Deserialize)]
@@ -23,6 +23,7 @@ struct NodeFile {
     data: Option<PathBuf>,
     postgres: Option<PostgresTable>,
     state: PathBuf,
+    data_limits: Option<DataLimitsTable>,
     #[serde(default)]
     limits: LimitsTable,
     #[serde(default)]
@@ -143,8 +144,8 @@ impl NodeConfig {
             let message = format!("the manifest has no agency {:?}", file.agency);
             return Err(problem(message, "write this agency's name as the manifest spells it"));
         }
-        let data = DataConfig::of(file.data, file.postgres, folder)
-            .map_err(|(message, remedy)| problem(message.into(), remedy))?;
+        let data = DataConfig::of(file.data, file.data_limits, file.postgres, folder)
+            .map_err(|(message, remedy)| problem(message, remedy))?;
         let limits = check_limits(&file.limits, &manifest).map_err(|message| {
             problem(message, "limits may only tighten the manifest's policy; correct the [limits] table")
         })?;

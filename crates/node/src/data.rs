@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use almoner_engine::{PostgresAccess, Source};
+use almoner_engine::{DataLimits, PostgresAccess, Source};
 use serde::Deserialize;
 
 use crate::{NodeConfig, NodeError};
@@ -36,11 +36,24 @@ impl PostgresTable {
     }
 }
 
+/// `[data_limits]` of node.toml.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DataLimitsTable {
+    memory_mb: u64,
+    scratch: PathBuf,
+}
+
 /// Where an agency's tables are.
 #[derive(Debug, Clone)]
 pub enum DataConfig {
     /// A folder of CSV or Parquet files.
-    Folder(PathBuf),
+    Folder {
+        /// Where it is.
+        path: PathBuf,
+        /// How much memory the tables may take, and where the rest goes.
+        limits: Option<DataLimits>,
+    },
     /// A database.
     Postgres(PostgresConfig),
 }
@@ -49,20 +62,31 @@ impl DataConfig {
     /// The one source that node.toml names, or what is wrong and what to do.
     pub(crate) fn of(
         data: Option<PathBuf>,
+        limits: Option<DataLimitsTable>,
         postgres: Option<PostgresTable>,
         folder: &Path,
-    ) -> Result<DataConfig, (&'static str, &'static str)> {
+    ) -> Result<DataConfig, (String, &'static str)> {
+        let wrong = |message: &str, remedy| Err((message.to_owned(), remedy));
         match (data, postgres) {
-            (Some(data), None) => Ok(DataConfig::Folder(folder.join(data))),
+            (Some(data), None) => {
+                let limits = limits.map(|table| DataLimits::new(table.memory_mb, folder.join(table.scratch)));
+                let limits = limits.transpose().map_err(|message| {
+                    (message, "correct it in the [data_limits] table, or leave the table out")
+                })?;
+                Ok(DataConfig::Folder { path: folder.join(data), limits })
+            }
+            (None, Some(_)) if limits.is_some() => {
+                wrong("[data_limits] is for a folder of files", "leave it out beside [postgres]")
+            }
             (None, Some(table)) => Ok(DataConfig::Postgres(table.beside(folder))),
-            (Some(_), Some(_)) => Err((
+            (Some(_), Some(_)) => wrong(
                 "data and [postgres] are both there, and a node has one data source",
                 "take one of the two out",
-            )),
-            (None, None) => Err((
+            ),
+            (None, None) => wrong(
                 "nothing says where the agency's tables are",
                 "add data = \"FOLDER\" or [postgres]; docs/data-officer.md shows both",
-            )),
+            ),
         }
     }
 }
@@ -84,7 +108,9 @@ pub struct PostgresConfig {
 pub(crate) async fn open_source(config: &NodeConfig, bounding: &[u8; 32]) -> Result<Source, NodeError> {
     let (manifest, agency) = (&config.manifest, &config.agency);
     Ok(match &config.data {
-        DataConfig::Folder(folder) => Source::open(folder, manifest, agency, bounding).await?,
+        DataConfig::Folder { path, limits } => {
+            Source::open_within(path, manifest, agency, bounding, limits.clone()).await?
+        }
         DataConfig::Postgres(database) => {
             let access = PostgresAccess {
                 url: read_secret(&database.url_file)?,
@@ -131,15 +157,21 @@ mod tests {
         #[serde(deny_unknown_fields)]
         struct File {
             data: Option<PathBuf>,
+            data_limits: Option<DataLimitsTable>,
             postgres: Option<PostgresTable>,
         }
         let read = |text: &str| -> Result<DataConfig, String> {
             let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-            DataConfig::of(file.data, file.postgres, Path::new("/etc/almoner"))
+            DataConfig::of(file.data, file.data_limits, file.postgres, Path::new("/etc/almoner"))
                 .map_err(|(message, remedy)| format!("{message}; {remedy}"))
         };
-        let Ok(DataConfig::Folder(folder)) = read("data = \"data\"") else { panic!("a folder") };
-        assert_eq!(folder, Path::new("/etc/almoner/data"));
+        let Ok(DataConfig::Folder { path, limits: None }) = read("data = \"data\"") else {
+            panic!("a folder")
+        };
+        assert_eq!(path, Path::new("/etc/almoner/data"));
+        let limited = "data = \"data\"\n[data_limits]\nmemory_mb = 64\nscratch = \"scratch\"\n";
+        let Ok(DataConfig::Folder { limits: Some(limits), .. }) = read(limited) else { panic!("limits") };
+        assert_eq!(limits.scratch(), Path::new("/etc/almoner/scratch"));
         let whole = "[postgres]\nurl_file = \"keys/url\"\nca = \"/ca.pem\"\n[postgres.tables]\nresidents = \"SELECT 1\"";
         let Ok(DataConfig::Postgres(database)) = read(whole) else { panic!("a database") };
         assert_eq!(database.url_file, Path::new("/etc/almoner/keys/url"));
@@ -148,6 +180,8 @@ mod tests {
         for (text, said) in [
             ("", "nothing says where"),
             (&format!("data = \"data\"\n{whole}"), "both there"),
+            (&format!("{whole}\n[data_limits]\nmemory_mb = 64\nscratch = \"s\""), "folder of files"),
+            ("data = \"data\"\n[data_limits]\nmemory_mb = 1\nscratch = \"s\"", "16"),
             ("[postgres]", "url_file"),
             ("[postgres]\nurl_file = \"u\"\nurl = \"postgresql://\"", "unknown field"),
         ] {

@@ -190,7 +190,7 @@ mod tests {
     fn the_largest_scale_overflows_nothing() {
         for band in [0, 1, 40, 1 << 14] {
             let mut choices = Stubborn { band, round: 0 };
-            let size = (MAX_SIGMA * band + MAX_SIGMA - 1) as i64;
+            let size = MAX_SIGMA.wrapping_mul(band).wrapping_add(MAX_SIGMA - 1) as i64;
             assert_eq!(draw(MAX_SIGMA, &mut choices), Ok(size));
             assert_eq!(draw(MAX_SIGMA, &mut choices), Ok(size.wrapping_neg()));
         }
