@@ -1,6 +1,7 @@
 //! A database that answers: opened and examined once, asked in one transaction for each question.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -202,15 +203,18 @@ impl Database {
         let needed = territory.map_or_else(|| vec![number], |territory| self.placing(territory));
         let mut over = Vec::with_capacity(needed.len());
         for number in needed {
-            if !relations.contains_key(&number) {
-                let mut relation = self.relate(transaction, number).await.map_err(|error| {
-                    // What was right at the start is wrong now: that is for the log, like any failure.
-                    SourceError::answer(error.local_detail())
-                })?;
-                find_surplus(transaction.client(), &mut relation).await?;
-                relations.insert(number, relation);
-            }
-            over.push(relations[&number].clone());
+            let relation = match relations.entry(number) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let mut relation = self.relate(transaction, number).await.map_err(|error| {
+                        // What was right at the start is wrong now: that is for the log, like any failure.
+                        SourceError::answer(error.local_detail())
+                    })?;
+                    find_surplus(transaction.client(), &mut relation).await?;
+                    place.insert(relation)
+                }
+            };
+            over.push(relation.clone());
         }
         let asked = relation::statement(&query.sql, &query.table, &over, territory);
         let client = transaction.client();

@@ -205,8 +205,11 @@ const KINDS: [&str; 22] = [
     "SELECT COUNT(*) FROM (SELECT id FROM people WHERE age < 40 INTERSECT SELECT id FROM people WHERE sex = 'f')",
 ];
 
-/// What a typed column holds, and what a file would hold for it.
-const TYPED: [(&str, &str, &[(&str, &str)]); 7] = [
+/// A column's name and type, and its values, each as SQL and as a file holds it.
+type Typed = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+/// What typed columns hold.
+const TYPED: [Typed; 7] = [
     (
         "id",
         "numeric",
