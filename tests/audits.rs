@@ -48,6 +48,17 @@ fn by_territory() -> Setup {
 fn an_audit_of_exported_files_proves_what_was_asked_and_what_it_cost() {
     let federation = Federation::start(&by_territory());
     let count = "SELECT COUNT(*) FROM people";
+    let hill = format!("{count} WHERE area = 'hill'");
+    let planned = federation.query("ministry", &hill, &["--rho", "20", "--dry-run"]);
+    assert_eq!(planned["territories"], serde_json::json!(["hill"]), "{planned:#}");
+    let planned = federation.query("ministry", count, &["--rho", "20", "--dry-run"]);
+    assert_eq!(planned["territories"], serde_json::json!(["hill", "plain"]), "{planned:#}");
+    let dry = |sql: &str| {
+        let output = federation.as_planner("ministry", &["query", sql, "--rho", "20", "--dry-run"]);
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(dry(&hill).contains("charged to 1 of 2 territories: hill\n"), "{}", dry(&hill));
+    assert!(dry(count).contains("charged to all 2 territories\n"), "{}", dry(count));
     federation.query("ministry", count, &["--rho", "10", "--purpose", "The yearly report"]);
     federation.query("ministry", &format!("{count} WHERE area = 'hill'"), &["--rho", "20"]);
     federation.query("ministry", &format!("{count} WHERE area = 'plain' AND income > 100"), &["--rho", "30"]);
@@ -159,17 +170,18 @@ fn a_copy_comes_back_only_where_nothing_newer_is_left() {
 fn a_data_officer_approves_and_denies_single_questions() {
     let mut setup = by_territory();
     setup.node_limits = "approve = \"nothing\"\n[rules]\npurpose = \"required\"\n".into();
-    let federation = Federation::start(&setup);
-    let ask = |more: &[&str]| {
+    let mut federation = Federation::start(&setup);
+    let ask = |federation: &Federation, more: &[&str]| {
         let args =
             [&["query", "SELECT COUNT(*) FROM people", "--rho", "5", "--format", "json"], more].concat();
         federation.as_planner("ministry", &args)
     };
-    assert!(complaint(&ask(&[])).contains("rule-purpose"), "no purpose was given");
+    assert!(complaint(&ask(&federation, &[])).contains("rule-purpose"), "no purpose was given");
     let purpose = ["--purpose", "School meals"];
-    assert!(complaint(&ask(&purpose)).contains("queued"));
+    let told = complaint(&ask(&federation, &purpose));
+    assert!(told.contains("queued (middle, north, south): "), "{told}");
 
-    let decide = |verb: &str| {
+    let decide = |federation: &Federation, verb: &str| {
         for agency in AGENCIES {
             let config = federation.at(&format!("{agency}.toml"));
             let listed = run(&["node", "queue", "--config", &config, "--format", "json"]).stdout;
@@ -181,17 +193,30 @@ fn a_data_officer_approves_and_denies_single_questions() {
             run(&["node", verb, &question[..8], "--config", &config]);
         }
     };
-    decide("approve");
-    let answered = ask(&purpose);
+    decide(&federation, "approve");
+    let answered = ask(&federation, &purpose);
     assert!(answered.status.success(), "{}", String::from_utf8_lossy(&answered.stderr));
     // An approval is for one release.
     let fresh = [&purpose[..], &["--fresh"]].concat();
-    assert!(complaint(&ask(&fresh)).contains("queued"));
-    decide("deny");
-    assert!(complaint(&ask(&fresh)).contains("denied"));
+    assert!(complaint(&ask(&federation, &fresh)).contains("queued"));
+    decide(&federation, "deny");
+    assert!(complaint(&ask(&federation, &fresh)).contains("denied"));
     federation.export("mirror");
     let (code, report) = federation.audit("mirror");
     assert_eq!((code, report["releases"].as_array().map(Vec::len)), (0, Some(1)), "{report:#}");
+
+    // One agency's rules refuse for good what waits at the others: both are said.
+    federation.kill_node("south");
+    let file = federation.path("south.toml");
+    let text = std::fs::read_to_string(&file).expect("node.toml");
+    let text = text.replace("purpose = \"required\"", "purpose = \"required\"\nplanners = [\"institute\"]");
+    std::fs::write(file, text).expect("written");
+    run(&["node", "policy", "--config", &federation.at("south.toml"), "--sign"]);
+    federation.spawn_node("south", &[]);
+    federation.wait_for("south");
+    let told = complaint(&ask(&federation, &["--purpose", "Another", "--fresh"]));
+    assert!(told.contains("queued (middle, north): ") && told.contains("rule-planner (south): "), "{told}");
+    assert!(told.contains("refused (queued)"), "what most say: {told}");
 }
 
 #[test]

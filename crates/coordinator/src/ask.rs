@@ -1,6 +1,8 @@
 //! What becomes of a planner's question: a published answer, a resumed round, or a new one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use almoner_api::v1::progress::Step;
 use almoner_api::{Refusal, signed, v1};
@@ -22,6 +24,9 @@ const MAX_ATTEMPTS: u32 = 100;
 /// Most releases of a family that are tried for a free answer.
 const MAX_CANDIDATES: usize = 8;
 
+/// How long a planner may take to make room for the reasons of a refusal.
+const TELL: Duration = Duration::from_secs(5);
+
 /// A question that the planner may ask, with the coordinator's own plan of it.
 pub(crate) struct Asked {
     pub signed: v1::Signed,
@@ -39,6 +44,21 @@ impl Progress {
         let progress = v1::Progress { node: node.0, step: step.into(), detail: detail.to_owned() };
         // Progress is a courtesy: when the planner reads too slowly, it is dropped.
         let _ = self.0.try_send(Ok(v1::AskEvent { event: Some(v1::ask_event::Event::Progress(progress)) }));
+    }
+
+    /// Tells the planner every reason for which agencies refused; no longer than [`TELL`] is waited for her to read.
+    pub async fn tell_refusals(&self, by: &BTreeMap<NodeId, Refusal>) {
+        let mut reasons: Vec<v1::RefusedBy> = Vec::new();
+        for (node, refusal) in by {
+            match reasons.iter_mut().find(|reason| reason.word == refusal.word()) {
+                Some(reason) => reason.nodes.push(node.0),
+                None => {
+                    reasons.push(v1::RefusedBy { word: refusal.word().to_owned(), nodes: vec![node.0] });
+                }
+            }
+        }
+        let event = v1::ask_event::Event::Refusals(v1::Refusals { by: reasons });
+        let _ = timeout(TELL, self.0.send(Ok(v1::AskEvent { event: Some(event) }))).await;
     }
 }
 

@@ -51,7 +51,7 @@ impl Coordinator {
                 (node, reply.unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time"))))
             });
         }
-        let mut refusals = Vec::new();
+        let mut refusals = BTreeMap::new();
         while let Some(Ok((node, reply))) = asking.join_next().await {
             match reply {
                 Ok(reply) => match take_ready(&mut collecting, node, reply.into_inner()) {
@@ -65,7 +65,7 @@ impl Coordinator {
                     Some(refusal) => {
                         tracing::info!(%node, refusal = refusal.word(), "a node refused");
                         progress.tell(node, Step::Refused, refusal.text());
-                        refusals.push(refusal);
+                        refusals.insert(node, refusal);
                     }
                     None => {
                         tracing::warn!(%node, code = ?status.code(), "a node is absent");
@@ -74,25 +74,30 @@ impl Coordinator {
                 },
             }
         }
-        self.check_ready(asked, &collecting, &refusals)?;
+        if let Err(refusal) = self.check_ready(asked, &collecting, &refusals) {
+            // An expired attempt is followed by another, which has reasons of its own.
+            if refusal != Refusal::Expired {
+                progress.tell_refusals(&refusals).await;
+            }
+            return Err(refusal);
+        }
         let round = collecting.release(&self.signing, now_s()).map_err(|_| Refusal::Quorum)?;
         // Durable before the first Release: from here on nodes may charge.
         self.keep_pending(asked, &round, now_s()).await?;
         Ok(round)
     }
 
-    /// Enough nodes, and at least one that holds the table; otherwise the reason that most tells.
+    /// Enough nodes, and at least one that holds the table; otherwise the reason that most of them gave.
     fn check_ready(
         &self,
         asked: &Asked,
         collecting: &Collecting,
-        refusals: &[Refusal],
+        refusals: &BTreeMap<NodeId, Refusal>,
     ) -> Result<(), Refusal> {
         let ready = collecting.ready(now_s());
         if ready.len() < self.manifest.policy.quorum as usize {
             // When nodes refuse alike for a reason of their own, that reason helps more than "quorum".
-            let expired = refusals.iter().find(|refusal| **refusal == Refusal::Expired);
-            return Err(expired.or(refusals.first()).copied().unwrap_or(Refusal::Quorum));
+            return Err(chief(refusals.values()).unwrap_or(Refusal::Quorum));
         }
         let held = self.manifest.are_held(asked.plan.tables(), &ready);
         if held { Ok(()) } else { Err(Refusal::Holders) }
@@ -158,6 +163,15 @@ impl Coordinator {
     }
 }
 
+/// The reason to end with: an expired attempt, which another may follow, or else what most nodes say, and of reasons that
+/// are given equally often the first in the order of [`Refusal::ALL`].
+fn chief<'a>(refusals: impl Iterator<Item = &'a Refusal> + Clone) -> Option<Refusal> {
+    let expired = refusals.clone().find(|refusal| **refusal == Refusal::Expired).copied();
+    let count = |one: &Refusal| refusals.clone().filter(|refusal| *refusal == one).count();
+    let given = Refusal::ALL.iter().rev().filter(|one| count(one) > 0);
+    expired.or_else(|| given.max_by_key(|one| count(one)).copied())
+}
+
 fn take_ready(collecting: &mut Collecting, node: NodeId, reply: v1::PrepareReply) -> Result<(), String> {
     let ready = signed(reply.ready).and_then(to_signed).map_err(|refusal| refusal.to_string())?;
     collecting.receive(node, &ready, now_s()).map(|_| ()).map_err(|error| error.to_string())
@@ -217,4 +231,21 @@ async fn fetch(
         }
     }
     Err(Status::data_loss("the stream ended before its receipt"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_most_agencies_say_ends_a_question_whoever_answered_first() {
+        use Refusal::{Denied, Expired, Queued, RuleHours};
+        assert_eq!(chief([].iter()), None);
+        assert_eq!(chief([RuleHours, Queued, Queued].iter()), Some(Queued));
+        assert_eq!(chief([Queued, RuleHours, RuleHours].iter()), Some(RuleHours));
+        for tie in [[Queued, Denied, RuleHours], [Denied, RuleHours, Queued]] {
+            assert_eq!(chief(tie.iter()), Some(RuleHours), "the order of arrival says nothing");
+        }
+        assert_eq!(chief([Queued, Queued, Expired].iter()), Some(Expired), "another attempt may do");
+    }
 }

@@ -1,11 +1,12 @@
 //! Asking: sign the question, keep it, send it, and believe only an answer that proves itself.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use almoner_api::v1;
+use almoner_api::{Refusal, v1};
 use almoner_audit::{VerifiedRelease, verify_release};
-use almoner_federation::{NodeId, QueryId};
+use almoner_federation::{Manifest, NodeId, QueryId};
 use almoner_query::{Answer, Plan, Spec, plan};
 use ring::rand::{SecureRandom, SystemRandom};
 
@@ -93,22 +94,32 @@ pub(crate) async fn ask(
     let failed = |status| {
         let error = planner.failed(&status);
         // Whatever broke off in the middle may have been charged; asked anew it would be charged again.
-        if matches!(error, CliError::Refused(almoner_api::Refusal::Incomplete) | CliError::Unreachable { .. })
-        {
+        if matches!(error, CliError::Refused(Refusal::Incomplete) | CliError::Unreachable { .. }) {
             let query = asked.spec.query_id;
             eprintln!("go on with: almoner query --resume {query}   (no further charge)");
             eprintln!("or add --new-attempt to pay for a round without the lost agency");
         }
         error
     };
+    let mut refused = String::new();
     let mut events = planner.connect()?.ask(request).await.map_err(failed)?.into_inner();
-    while let Some(event) = events.message().await.map_err(failed)? {
+    loop {
+        let event = match events.message().await {
+            Ok(Some(event)) => event,
+            Ok(None) => break,
+            Err(status) => {
+                lines.finish();
+                eprint!("{refused}");
+                return Err(failed(status));
+            }
+        };
         match event.event {
             Some(v1::ask_event::Event::Progress(progress)) => lines.show(&progress),
             Some(v1::ask_event::Event::Answer(answer)) => {
                 lines.finish();
                 return check(planner, asked, answer, fresh);
             }
+            Some(v1::ask_event::Event::Refusals(refusals)) => refused = reasons(&planner.manifest, &refusals),
             None => {}
         }
     }
@@ -116,6 +127,21 @@ pub(crate) async fn ask(
         endpoint: planner.manifest.coordinator.endpoint.clone(),
         message: "it hung up before answering".into(),
     })
+}
+
+/// Every reason that agencies of the manifest gave, a line each, with their names.
+fn reasons(manifest: &Manifest, refusals: &v1::Refusals) -> String {
+    let mut text = String::new();
+    for refusal in Refusal::ALL {
+        let by = refusals.by.iter().filter(|by| by.word == refusal.word()).flat_map(|by| &by.nodes);
+        let names: BTreeSet<&str> =
+            by.filter_map(|node| manifest.agency(NodeId(*node))).map(|agency| agency.name.as_str()).collect();
+        if !names.is_empty() {
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            text += &format!("{} ({names}): {}\n", refusal.word(), refusal.text());
+        }
+    }
+    text
 }
 
 /// Nothing is believed of the coordinator: the release must prove that it answers this question.

@@ -71,8 +71,7 @@ impl QueryCommand {
             (None, Some(sql)) => {
                 let plan = self.spend.plan(&planner.manifest, &planner.name, &sql)?;
                 if self.dry_run {
-                    dry_run::print(&planner, &plan);
-                    return Ok(());
+                    return dry_run::print(&planner, &plan, self.format);
                 }
                 prepare(&planner, plan, &self.purpose)?
             }
