@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::process::Command;
+
 use almoner_api::{Refusal, v1};
 use almoner_audit::{EvidenceError, verify_evidence};
 use support::client::{evidence, refusal, wait_for_answer};
-use support::{Federation, Setup, complaint};
+use support::{ALMONER, Federation, Setup, complaint};
 
 const BY_AREA: &str = "SELECT area, COUNT(*) AS people, AVG(income) AS mean FROM people GROUP BY area";
 
@@ -333,4 +335,45 @@ async fn every_role_may_call_only_what_belongs_to_it() {
     assert_eq!(refusal(client.list_releases(list).await), Refusal::Role);
     let evidence = v1::GetEvidenceRequest { spec_hash: vec![0; 32] };
     assert_eq!(refusal(client.get_evidence(evidence).await), Refusal::Role);
+}
+
+#[test]
+fn a_data_officer_sees_what_does_not_fit_before_serving() {
+    let mut setup = Setup::small();
+    setup.tables = setup.tables.replace("rows_per_unit = 1", "rows_per_unit = 2");
+    let odd = "person_id,area,income\n1,hill,100\n1,hill,200\n1,plain,300\n,hill,5\n2,valley,2000\n3,plain,\n4,plain,n/a\n5,hill,-1\n";
+    setup.agencies[0].files = vec![("people.csv".to_owned(), odd.to_owned())];
+    let federation = Federation::make(&setup);
+    let check = |agency: &str| {
+        let config = federation.path(&format!("{agency}.toml"));
+        Command::new(ALMONER)
+            .args(["node", "check", "--config"])
+            .arg(config)
+            .output()
+            .expect("the binary runs")
+    };
+
+    let odd = check("north");
+    let text = String::from_utf8(odd.stdout).expect("UTF-8");
+    assert_eq!(odd.status.code(), Some(2), "{text}");
+    for said in [
+        "table people: 8 rows in 1 files, 5 units",
+        "1 of 8 rows of people have no unit id",
+        "1 of 5 units of people have more rows than rows_per_unit, and 1 rows are left out",
+        "1 fields of people.income cannot be read",
+        "2 values of people.income are not 0 to 1000: they count as the nearer end",
+        "1 values of people.area are not one of 2 texts: they are in no group",
+        "income                    33.33 % missing, 2 not 0 to 1000",
+    ] {
+        assert!(text.contains(said), "{said:?} is not in\n{text}");
+    }
+
+    let fine = check("south");
+    let text = String::from_utf8(fine.stdout).expect("UTF-8");
+    assert!(fine.status.success() && text.ends_with("Everything fits the manifest.\n"), "{text}");
+
+    std::fs::write(federation.path("data/middle/people.csv"), "person_id,area\n1,hill\n").expect("a file");
+    let lacking = check("middle");
+    let text = String::from_utf8(lacking.stderr).expect("UTF-8");
+    assert!(lacking.status.code() == Some(1) && text.contains("income"), "{text}");
 }

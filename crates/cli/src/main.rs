@@ -84,9 +84,9 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode, CliError> {
     let done = match command {
         Command::Audit(command) => return block_on(command.run()),
+        Command::Node(command) => return block_on(command.run()),
         Command::Keys(command) => Ok(command.run()?),
         Command::Manifest(command) => command.run(),
-        Command::Node(command) => block_on(command.run()),
         Command::Ledger(command) => command.run(),
         Command::Coordinator(command) => block_on(command.run()),
         Command::Query(command) => block_on(command.run()),

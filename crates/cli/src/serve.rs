@@ -1,6 +1,7 @@
 //! `almoner node serve` and `almoner coordinator serve`.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use almoner_coordinator::CoordinatorConfig;
 use almoner_node::{NodeConfig, Step, SystemClock};
@@ -9,6 +10,10 @@ use clap::Subcommand;
 use crate::cli_error::CliError;
 use crate::ledger::PolicyCommand;
 use crate::officer::OfficerCommand;
+use crate::output;
+
+/// Exit code of a check that found something.
+const TO_LOOK_AT: u8 = 2;
 
 #[derive(Subcommand)]
 pub(crate) enum NodeCommand {
@@ -20,6 +25,13 @@ pub(crate) enum NodeCommand {
         /// The data officer's key [default: officer.key among the node's keys].
         #[arg(long, value_name = "FILE")]
         officer: Option<PathBuf>,
+    },
+    /// Hold this agency's data against the manifest before they are served: types, ids, rows of a unit, ranges,
+    /// domains, missing values. Prints exact counts, sends nothing; exit code 2 when there is something to look at.
+    Check {
+        /// The agency's node.toml.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
     },
     /// Serve this agency's tables under the pinned manifest until interrupted.
     Serve {
@@ -36,7 +48,7 @@ pub(crate) enum NodeCommand {
 }
 
 impl NodeCommand {
-    pub(crate) async fn run(self) -> Result<(), CliError> {
+    pub(crate) async fn run(self) -> Result<ExitCode, CliError> {
         let (config, crash_drill) = match self {
             NodeCommand::Init { config, officer } => {
                 let config = NodeConfig::read(&config)?;
@@ -46,16 +58,22 @@ impl NodeCommand {
                     "Began the ledger {}. It is this node's memory of every answer: keep it.",
                     path.display()
                 );
-                return Ok(());
+                return Ok(ExitCode::SUCCESS);
             }
-            NodeCommand::Policy(command) => return command.run(),
-            NodeCommand::Officer(command) => return command.run(),
+            NodeCommand::Check { config } => {
+                let check = almoner_node::check(&NodeConfig::read(&config)?).await?;
+                output::print(&check.to_string())?;
+                let fits = check.advice().is_empty();
+                return Ok(if fits { ExitCode::SUCCESS } else { ExitCode::from(TO_LOOK_AT) });
+            }
+            NodeCommand::Policy(command) => return command.run().map(|()| ExitCode::SUCCESS),
+            NodeCommand::Officer(command) => return command.run().map(|()| ExitCode::SUCCESS),
             NodeCommand::Serve { config, crash_drill } => (NodeConfig::read(&config)?, crash_drill),
         };
         let node = almoner_node::open(&config, crash_drill).await?;
         tracing::info!(agency = %config.agency, listen = %config.listen, manifest = %config.manifest.hash(), "serving");
         almoner_node::serve(&config, node, stopped()).await?;
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     }
 }
 

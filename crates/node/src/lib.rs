@@ -7,6 +7,7 @@
 //! Nothing that leaves a node depends on its data except the masked vector.
 
 mod approval;
+mod check;
 mod clock;
 mod config;
 mod cosigning;
@@ -29,6 +30,7 @@ mod standing;
 mod witness;
 
 pub use approval::queue_path;
+pub use check::{DataCheck, check};
 pub use clock::{Clock, SystemClock};
 pub use config::{Limits, NodeConfig};
 pub use data::{DataConfig, PostgresConfig};

@@ -83,6 +83,8 @@ pub(super) struct Trust {
     pub(super) colluders: u32,
     pub(super) honest_shares: u32,
     pub(super) witnesses: u32,
+    pub(super) stops_old_copies: bool,
+    pub(super) stops_second_copies: bool,
     pub(super) changes_need_auditor: bool,
     pub(super) coordinator: Name,
     pub(super) auditors: Vec<Name>,
@@ -90,13 +92,15 @@ pub(super) struct Trust {
 
 impl Trust {
     pub(super) fn of(manifest: &Manifest) -> Trust {
-        let policy = &manifest.policy;
+        let (policy, witnessing) = (&manifest.policy, manifest.witnessing());
         Trust {
             agencies: manifest.agencies.iter().map(|a| (a.name.clone(), a.legal_name.clone())).collect(),
             quorum: policy.quorum,
             colluders: policy.colluders,
             honest_shares: policy.honest_shares(),
             witnesses: policy.witnesses,
+            stops_old_copies: witnessing.stops_old_copies(),
+            stops_second_copies: witnessing.stops_second_copies(),
             changes_need_auditor: policy.changes_need_auditor,
             coordinator: manifest.coordinator.name.clone(),
             auditors: manifest.auditors.iter().map(|auditor| auditor.name.clone()).collect(),

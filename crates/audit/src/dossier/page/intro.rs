@@ -109,12 +109,19 @@ pub(super) fn trust(dossier: &Dossier) -> String {
             .to_owned(),
         count => format!(
             "An answer leaves an agency only after {count} others cosigned the ledger that holds its charge. {}",
-            if count > trust.colluders {
-                "So an honest agency whose ledger was set back does not answer, unless more than t of the others lie or lost \
-                 their memory of it."
-            } else {
-                "That is no more than may collude: a ledger that was set back to an older copy may answer, and is found \
-                 afterwards."
+            match (trust.stops_old_copies, trust.stops_second_copies) {
+                (true, true) => {
+                    "So neither an honest agency whose ledger was set back to an older copy answers, nor two copies of one \
+                     that run at once, unless more than t of the others lie or lost their memory of it."
+                }
+                (true, false) => {
+                    "So an honest agency whose ledger was set back to an older copy does not answer, unless more than t of \
+                     the others lie or lost their memory of it; two copies of one that run at once may both answer, and are \
+                     found afterwards."
+                }
+                (false, _) => {
+                    "That is too few: a ledger that was set back to an older copy may answer, and is found afterwards."
+                }
             }
         ),
     };
