@@ -176,11 +176,13 @@ async fn a_thousand_questions_at_once_never_pass_the_cap_by_one_pico_rho() {
     federation.wait_for("north");
     let mut asking = JoinSet::new();
     let mut price = 0;
-    for _ in 0..1_000 {
+    // A connection for each would be a trial of the system's accept queue instead.
+    let clients: Vec<_> = (0..50).map(|_| federation.node_client("coordinator", "north")).collect();
+    for number in 0..1_000 {
         let (spec, plan) = federation.question("ministry", COUNT, "0.02");
         price = plan.price().get();
         let request = v1::PrepareRequest { spec: Some(federation.sign("ministry", &spec)), attempt: 0 };
-        let mut client = federation.node_client("coordinator", "north");
+        let mut client = clients[number % clients.len()].clone();
         asking.spawn(async move { client.prepare(request).await });
     }
     let mut ready = 0;
