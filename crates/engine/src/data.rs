@@ -6,6 +6,7 @@ use almoner_federation::{Digest, Manifest, Name};
 use almoner_query::Plan;
 use ring::hmac;
 
+use crate::flight::{FlightSqlAccess, Peer};
 use crate::postgres::{Database, PostgresAccess};
 use crate::source::Files;
 use crate::units::Buckets;
@@ -21,6 +22,7 @@ pub struct Source {
 enum Backend {
     Files(Box<Files>),
     Postgres(Box<Database>),
+    FlightSql(Box<Peer>),
 }
 
 /// What was computed, and from which state of the data.
@@ -30,7 +32,8 @@ pub struct Taken<T> {
     pub values: T,
     /// The name of the state of the data that all of it comes from: an HMAC under the bounding key, which tells nothing
     /// about them but whether they are the same as another time. Of files it covers names, sizes and contents; of a
-    /// database the cluster, its timeline, which transactions were visible, and the SELECTs that map the tables.
+    /// database the cluster, its timeline, which transactions were visible, and the SELECTs that map the tables; of a
+    /// Flight SQL server its address, the SELECTs, and the version that the officer's own SELECT gives, or else the time.
     pub snapshot: Digest,
 }
 
@@ -86,6 +89,26 @@ impl Source {
         Ok(Source { backend: Backend::Postgres(Box::new(database)), report })
     }
 
+    /// Connects to a Flight SQL server that speaks DataFusion's SQL and examines every table that `agency` holds once.
+    /// Rows stay there: every statement of a question is answered by the server and bounds by itself. Several statements
+    /// of a question may see several states of the data, unless `access.version` tells them apart. `bounding_key` as in
+    /// [`Source::open`]; a key made from it stands in the statements.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or does not show who it is, when a SELECT fails, lacks a declared column or has
+    /// one of a type that cannot safely mean the declared one, or when a table holds more units than the manifest
+    /// allows. The node must then not serve.
+    pub async fn flight_sql(
+        access: &FlightSqlAccess,
+        manifest: &Manifest,
+        agency: &Name,
+        bounding_key: &[u8; 32],
+    ) -> Result<Source, SourceError> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, bounding_key);
+        let (peer, report) = Peer::open(access, manifest, agency, &key).await?;
+        Ok(Source { backend: Backend::FlightSql(Box::new(peer)), report })
+    }
+
     /// What the data officer should know about the tables as they were when they were opened. Never to be sent.
     pub fn report(&self) -> &LoadReport {
         &self.report
@@ -105,6 +128,7 @@ impl Source {
                 Ok(Taken { values: files.cells(plan).await?, snapshot: files.snapshot() })
             }
             Backend::Postgres(database) => database.cells(plan).await,
+            Backend::FlightSql(peer) => peer.cells(plan).await,
         }
     }
 
@@ -128,6 +152,7 @@ impl Source {
                 Ok(Taken { values: files.bits(plan, &buckets).await?, snapshot: files.snapshot() })
             }
             Backend::Postgres(database) => database.bits(plan, &buckets).await,
+            Backend::FlightSql(peer) => peer.bits(plan, &buckets).await,
         }
     }
 }
@@ -137,6 +162,7 @@ impl std::fmt::Debug for Backend {
         f.write_str(match self {
             Backend::Files(_) => "files",
             Backend::Postgres(_) => "PostgreSQL",
+            Backend::FlightSql(_) => "Flight SQL",
         })
     }
 }

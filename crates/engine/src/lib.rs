@@ -1,5 +1,6 @@
 //! Where the data are: an agency's folder of CSV or Parquet files, read once into bounded, typed,
-//! immutable tables, and the source query of a plan run over them by an embedded DataFusion.
+//! immutable tables, and the source query of a plan run over them by an embedded DataFusion; or an
+//! agency's own PostgreSQL or Flight SQL server, which reads, bounds and sums by the same rules.
 //! Rows come in, integer cells go out.
 //!
 //! This crate must never let anything but those cells leave: no row, count or error text. What a row
@@ -57,10 +58,12 @@ mod convert;
 mod csv_file;
 mod data;
 mod error;
+mod flight;
 mod folder;
 mod header;
 mod limits;
 mod load;
+mod mapping;
 mod parquet_file;
 mod partition;
 mod parts;
@@ -82,6 +85,7 @@ mod value;
 
 pub use data::{Source, Taken};
 pub use error::SourceError;
+pub use flight::FlightSqlAccess;
 pub use header::{HeaderColumn, HeaderType, header};
 pub use limits::DataLimits;
 pub use postgres::PostgresAccess;

@@ -1,15 +1,52 @@
 //! A table of the manifest as SQL over an agency's own database: typed, bounded and, where a question needs it, placed.
 //!
-//! The text is PostgreSQL's, pure and without a value of any row. It means exactly what [`crate::value`] and
+//! The text is pure and without a value of any row; how values are read is PostgreSQL's here and DataFusion's in
+//! [`crate::flight`], and all else is the same for both. It means exactly what [`crate::value`] and
 //! [`crate::bounding`] and [`crate::placing`] mean for files, so that the same rows are the same cells wherever they
 //! are. Nothing in a row can make it fail: every cast stands in a CASE that asks first.
 
 use almoner_federation::{ColumnType, Table, Territory};
 use almoner_query::{MAGNITUDE_BITS, PLACEMENT_COLUMN};
 
+use crate::flight;
 use crate::rows::MAX_FIELD_BYTES;
 use crate::tag::SCALES;
 use crate::value::{MAX_EXPONENT_DIGITS, MAX_NUMBER_BYTES};
+
+/// Whose SQL it is.
+#[derive(Clone)]
+pub(crate) enum Dialect {
+    PostgreSql,
+    /// Text compares by its bytes without being told, and the key of tags is a literal.
+    DataFusion {
+        tag_key: String,
+    },
+}
+
+impl Dialect {
+    /// After a step's AS: computed wherever it is named, or once.
+    fn inline(&self) -> &'static str {
+        match self {
+            Dialect::PostgreSql => "NOT MATERIALIZED ",
+            Dialect::DataFusion { .. } => "",
+        }
+    }
+
+    fn once(&self) -> &'static str {
+        match self {
+            Dialect::PostgreSql => "MATERIALIZED ",
+            Dialect::DataFusion { .. } => "",
+        }
+    }
+
+    /// Behind a text literal.
+    fn bytewise(&self) -> &'static str {
+        match self {
+            Dialect::PostgreSql => " COLLATE \"C\"",
+            Dialect::DataFusion { .. } => "",
+        }
+    }
+}
 
 /// What a column of a database can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,7 +276,7 @@ fn fits(plain: &str) -> String {
 }
 
 /// So that it reads back as the same double.
-fn double(value: f64) -> String {
+pub(crate) fn double(value: f64) -> String {
     format!("CAST('{value:e}' AS DOUBLE PRECISION)")
 }
 
@@ -248,7 +285,7 @@ pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-fn literal(text: &str) -> String {
+pub(crate) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
@@ -265,8 +302,10 @@ pub(crate) struct Column {
 }
 
 /// A table over an agency's own SELECT.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Relation {
+    /// The SQL of the texts below.
+    pub dialect: Dialect,
     /// Its number among the agency's tables.
     pub number: usize,
     /// The manifest's spelling.
@@ -281,7 +320,7 @@ pub(crate) struct Relation {
     pub columns: Vec<Column>,
     pub rows_per_unit: u32,
     /// The key out of its text.
-    key_again: &'static str,
+    pub key_again: &'static str,
     /// Which units have too many rows.
     pub surplus: Surplus,
 }
@@ -328,7 +367,7 @@ impl Relation {
     }
 
     /// The columns of the steps, each after a comma.
-    fn listed(&self) -> String {
+    pub(crate) fn listed(&self) -> String {
         (0..self.columns.len()).map(|i| format!(", \"c{i}\"")).collect()
     }
 
@@ -345,9 +384,15 @@ impl Relation {
     fn bounded(&self, lists: &mut Vec<Vec<String>>) -> (Vec<String>, String) {
         let typed = self.step("rows");
         let mut steps = vec![format!(
-            "{typed} AS NOT MATERIALIZED (\nSELECT * FROM (\n{}\n) AS \"all\" WHERE \"k\" IS NOT NULL)",
+            "{typed} AS {}(\nSELECT * FROM (\n{}\n) AS \"all\" WHERE \"k\" IS NOT NULL)",
+            self.dialect.inline(),
             self.all()
         )];
+        if let Dialect::DataFusion { tag_key } = &self.dialect {
+            let bounded = self.step("bounded rows");
+            steps.push(format!("{bounded} AS (\n{}\n)", flight::bounded(self, &typed, tag_key)));
+            return (steps, bounded);
+        }
         let found = match &self.surplus {
             Surplus::Nobody => return (steps, typed),
             Surplus::Units(keys) => {
@@ -424,8 +469,9 @@ UNION ALL SELECT \"u\"{columns} FROM (
             Default::default()
         };
         format!(
-            "{} AS NOT MATERIALIZED (SELECT \"rows\".\"u\" AS {}{columns}{home} FROM {rows} AS \"rows\"{join})",
+            "{} AS {}(SELECT \"rows\".\"u\" AS {}{columns}{home} FROM {rows} AS \"rows\"{join})",
             quoted(&self.table),
+            self.dialect.inline(),
             quoted(&self.unit_name),
         )
     }
@@ -460,9 +506,10 @@ pub(crate) fn statement(
     let (mut steps, names, lists) = all_bounded(relations);
     if let Some(territory) = territory {
         let tallies = tallies(relations, &names, territory, "JOIN");
+        let once = relations.first().map_or("", |relation| relation.dialect.once());
         // Most rows first, then the smallest number, in one integer: there are at most 4,096 territories.
         steps.push(format!(
-            "{HOMES} AS MATERIALIZED (SELECT \"u\", 65535 - MAX(\"rows\" * 65536 + 65535 - \"number\") % 65536 AS \"home\" \
+            "{HOMES} AS {once}(SELECT \"u\", 65535 - MAX(\"rows\" * 65536 + 65535 - \"number\") % 65536 AS \"home\" \
              FROM (\n{tallies}\n) AS \"tallies\" GROUP BY \"u\")"
         ));
     }
@@ -474,11 +521,12 @@ pub(crate) fn statement(
 
 /// In how many rows, `rows`, each unit `u` is in each territory `number`; with a left join also in none.
 fn tallies(relations: &[Relation], names: &[String], territory: &Territory, join: &str) -> String {
+    let bytewise = relations.first().map_or("", |relation| relation.dialect.bytewise());
     let numbers: Vec<String> = territory
         .names
         .iter()
         .enumerate()
-        .map(|(i, name)| format!("({} COLLATE \"C\", {i})", literal(name)))
+        .map(|(i, name)| format!("({}{bytewise}, {i})", literal(name)))
         .collect();
     let parts: Vec<String> = relations
         .iter()
@@ -582,6 +630,7 @@ pub(crate) fn relation(
         });
     }
     Ok(Relation {
+        dialect: Dialect::PostgreSql,
         number,
         table: table.name.clone(),
         unit_name: unit_name.to_owned(),

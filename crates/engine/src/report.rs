@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use crate::SourceError;
+use crate::relation::{Column, Relation};
+
 /// One report for each table that was loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LoadReport {
@@ -59,6 +62,43 @@ pub struct ColumnReport {
     pub empty: u64,
     /// Fields that hold no value of the declared type, such as `n/a`, NaN, or an integer beyond 64 bits.
     pub unreadable: u64,
+}
+
+impl TableReport {
+    /// From what [`fields_report`](crate::relation::fields_report) and [`units_report`](crate::relation::units_report) give.
+    ///
+    /// # Errors
+    /// When there are more units than the federation may have.
+    pub(crate) fn of_database(
+        relation: &Relation,
+        fields: &[u64],
+        units: &[u64],
+        population: u64,
+    ) -> Result<TableReport, SourceError> {
+        if units[0] > population {
+            return Err(SourceError::Population {
+                table: relation.table.clone(),
+                units: units[0],
+                population,
+            });
+        }
+        let column = |(i, column): (usize, &Column)| ColumnReport {
+            column: column.name.clone(),
+            empty: fields[2 + 2 * i],
+            unreadable: fields[3 + 2 * i],
+        };
+        Ok(TableReport {
+            table: relation.table.clone(),
+            files: Vec::new(),
+            ignored_files: Vec::new(),
+            rows_read: fields[0],
+            rows_without_unit: fields[1],
+            units: units[0],
+            units_over_bound: units[1],
+            rows_over_bound: units[2],
+            columns: relation.columns.iter().enumerate().map(column).collect(),
+        })
+    }
 }
 
 impl fmt::Display for LoadReport {

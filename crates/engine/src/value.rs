@@ -32,7 +32,7 @@ pub(crate) const MAX_NUMBER_BYTES: usize = 1_000;
 /// Most digits of its exponent.
 pub(crate) const MAX_EXPONENT_DIGITS: usize = 4;
 /// 0001-01-01 and 9999-12-31, the days that have a text.
-const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
+pub(crate) const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
 
 impl<'a> Value<'a> {
     /// Whether nothing stands there, as opposed to something unreadable.

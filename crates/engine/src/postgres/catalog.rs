@@ -8,6 +8,7 @@ use tokio_stream::StreamExt;
 
 use super::failed;
 use crate::SourceError;
+use crate::mapping::{find, wanted};
 use crate::relation::{self, Class, Relation, Surplus};
 
 /// Whether one column alone has a unique index on which every row that this snapshot sees was checked. A table with
@@ -50,25 +51,9 @@ pub(crate) async fn relate(
     }
     let mut found = Vec::with_capacity(table.columns.len() + 1);
     let mut origin = None;
-    let wanted = std::iter::once((unit, None))
-        .chain(table.columns.iter().map(|column| (column.name.as_str(), Some(&column.kind))));
-    for (name, declared) in wanted {
-        let mut all = statement.columns().iter().filter(|own| own.name().trim().eq_ignore_ascii_case(name));
-        let own = match (all.next(), all.next()) {
-            (Some(own), None) => own,
-            (None, _) => {
-                return Err(SourceError::database(
-                    format!("the SELECT for table {} gives no column {name}", table.name),
-                    format!("name one so: SELECT ... AS {name}"),
-                ));
-            }
-            (Some(_), Some(_)) => {
-                return Err(SourceError::database(
-                    format!("the SELECT for table {} gives column {name} twice", table.name),
-                    "keep one of the two; case makes no difference",
-                ));
-            }
-        };
+    for (name, declared) in wanted(table, unit) {
+        let names = statement.columns().iter().map(|own| own.name());
+        let own = &statement.columns()[find(table, name, names)?];
         let class = class(own.type_())
             .filter(|class| relation::read(own.name(), *class, declared).is_some())
             .ok_or_else(|| unfit(table, own.name(), own.type_(), declared))?;

@@ -5,8 +5,8 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use almoner_federation::{Digest, Manifest, Name, Table, Territory, lp};
-use almoner_query::{PLACEMENT_COLUMN, Plan, Shape, SourceQuery, Units};
+use almoner_federation::{Digest, Manifest, Name};
+use almoner_query::{Plan, Shape, SourceQuery, Units};
 use ring::hmac;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_stream::StreamExt;
@@ -19,7 +19,8 @@ use super::whole::Whole;
 use super::{failed, role, survey};
 use crate::cells::put;
 use crate::data::Taken;
-use crate::relation::{self, Relation, quoted};
+use crate::mapping::Mapping;
+use crate::relation::{self, Relation};
 use crate::tag::TagKey;
 use crate::units::{Buckets, Distinct};
 use crate::{LoadReport, SourceError};
@@ -27,16 +28,10 @@ use crate::{LoadReport, SourceError};
 /// How long a statement of the examination at the start may take: it reads every row.
 const EXAMINATION: Duration = Duration::from_secs(3_600);
 
-/// Longest SELECT of a table.
-const MAX_SELECT_BYTES: usize = 1 << 16;
-
 pub(crate) struct Database {
     pool: Arc<Pool>,
     statement_timeout: Duration,
-    unit: String,
-    territory: Option<Territory>,
-    /// The tables that the agency holds, in the manifest's order, each with its SELECT.
-    tables: Vec<(Table, String)>,
+    mapping: Mapping,
     tag_key: TagKey,
     snapshot_key: hmac::Key,
     /// The SELECTs: other ones are other data.
@@ -51,23 +46,14 @@ impl Database {
         agency: &Name,
         key: &hmac::Key,
     ) -> Result<(Database, LoadReport), SourceError> {
-        if manifest.agency_named(agency).is_none() {
-            return Err(SourceError::Agency { agency: agency.clone() });
-        }
-        let tables = tables(access, manifest, agency)?;
-        let mut mappings = Vec::new();
-        for (table, mapped) in &tables {
-            mappings.extend_from_slice(&lp(&[table.name.as_bytes(), mapped.as_bytes()]));
-        }
+        let mapping = Mapping::of(&access.tables, "postgres", manifest, agency)?;
         let database = Database {
             pool: Pool::new(Route::of(access)?, access.connections)?,
             statement_timeout: access.statement_timeout,
-            unit: manifest.unit.column.clone(),
-            territory: manifest.territory.clone(),
-            tables,
             tag_key: TagKey::of(key),
             snapshot_key: key.clone(),
-            mappings: Digest::of(&mappings),
+            mappings: mapping.digest(),
+            mapping,
         };
         let report = database.examine(manifest.unit.population).await?;
         Ok((database, report))
@@ -76,8 +62,8 @@ impl Database {
     async fn examine(&self, population: u64) -> Result<LoadReport, SourceError> {
         let transaction = Transaction::begin(&self.pool, EXAMINATION).await.map_err(unreachable)?;
         role::check(transaction.client()).await?;
-        let mut relations = Vec::with_capacity(self.tables.len());
-        for number in 0..self.tables.len() {
+        let mut relations = Vec::with_capacity(self.mapping.tables.len());
+        for number in 0..self.mapping.tables.len() {
             relations.push(self.relate(&transaction, number).await?);
         }
         let mut report = LoadReport::default();
@@ -85,8 +71,8 @@ impl Database {
             report.tables.push(survey::table(transaction.client(), relation, population).await?);
             find_surplus(transaction.client(), relation).await?;
         }
-        if let Some(territory) = &self.territory {
-            let placing = self.placing(territory);
+        if let Some(territory) = &self.mapping.territory {
+            let placing = self.mapping.placing(territory);
             relations.retain(|relation| placing.contains(&relation.number));
             let key = self.tag_key.bytes();
             report.territory =
@@ -102,7 +88,7 @@ impl Database {
         let mut cells = vec![0; plan.dimension()];
         let width = plan.width();
         let mut relations = Relations::default();
-        for (number, query) in self.held(plan) {
+        for (number, query) in self.mapping.held(plan) {
             let rows = self.ask(&transaction, &mut relations, number, query).await?;
             match &query.shape {
                 Shape::Units(Units::Counted { coordinate }) => {
@@ -141,7 +127,7 @@ impl Database {
         let transaction = Transaction::begin(&self.pool, self.statement_timeout).await?;
         let mut words = vec![0; plan.dimension()];
         let mut relations = Relations::default();
-        for (number, query) in self.held(plan) {
+        for (number, query) in self.mapping.held(plan) {
             let Shape::Units(Units::Sketched { sketches }) = &query.shape else {
                 return Err(SourceError::answer("cells are no sketches"));
             };
@@ -165,30 +151,9 @@ impl Database {
         Ok(Taken { values, snapshot })
     }
 
-    /// The plan's statements over tables that this agency holds, with the tables' numbers.
-    fn held<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = (usize, &'p SourceQuery)> {
-        plan.sources().iter().filter_map(|query| {
-            let number = self.tables.iter().position(|(table, _)| table.name == query.table)?;
-            Some((number, query))
-        })
-    }
-
-    /// The numbers of the tables whose rows decide where a unit is placed.
-    fn placing(&self, territory: &Territory) -> Vec<usize> {
-        let has = |table: &Table| {
-            table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&territory.column))
-        };
-        self.tables
-            .iter()
-            .enumerate()
-            .filter(|(_, (table, _))| has(table))
-            .map(|(number, _)| number)
-            .collect()
-    }
-
     async fn relate(&self, transaction: &Transaction, number: usize) -> Result<Relation, SourceError> {
-        let (table, mapped) = &self.tables[number];
-        relate(transaction.client(), number, table, &self.unit, mapped).await
+        let (table, mapped) = &self.mapping.tables[number];
+        relate(transaction.client(), number, table, &self.mapping.unit, mapped).await
     }
 
     /// Runs a statement over the tables that it needs, as they are in this snapshot.
@@ -199,8 +164,7 @@ impl Database {
         number: usize,
         query: &SourceQuery,
     ) -> Result<Rows, SourceError> {
-        let territory = self.territory.as_ref().filter(|_| query.sql.contains(&quoted(PLACEMENT_COLUMN)));
-        let needed = territory.map_or_else(|| vec![number], |territory| self.placing(territory));
+        let (needed, territory) = self.mapping.needed(number, query);
         let mut over = Vec::with_capacity(needed.len());
         for number in needed {
             let relation = match relations.entry(number) {
@@ -243,35 +207,6 @@ pub(super) fn parameters<'a>(
 
 /// The relations of one transaction.
 type Relations = BTreeMap<usize, Relation>;
-
-/// The tables that the agency holds, each with the SELECT that gives it.
-fn tables(
-    access: &PostgresAccess,
-    manifest: &Manifest,
-    agency: &Name,
-) -> Result<Vec<(Table, String)>, SourceError> {
-    let held: Vec<&Table> = manifest.tables.iter().filter(|table| table.holders.contains(agency)).collect();
-    if let Some(name) = access.tables.keys().find(|name| held.iter().all(|table| table.name != **name)) {
-        return Err(SourceError::database(
-            format!("[postgres.tables] has {name}, which is no table of the manifest that {agency} holds"),
-            "correct its name, or take it out",
-        ));
-    }
-    if let Some((name, _)) = access.tables.iter().find(|(_, select)| select.len() > MAX_SELECT_BYTES) {
-        return Err(SourceError::database(
-            format!("the SELECT for table {name} is longer than {MAX_SELECT_BYTES} bytes"),
-            "make a view of it, and read from that",
-        ));
-    }
-    let select = |table: &Table| {
-        access
-            .tables
-            .get(&table.name)
-            .cloned()
-            .unwrap_or_else(|| format!("SELECT * FROM {}", quoted(&table.name)))
-    };
-    Ok(held.into_iter().map(|table| (table.clone(), select(table))).collect())
-}
 
 /// A failure to connect at the start, told in full.
 fn unreachable(error: SourceError) -> SourceError {

@@ -7,7 +7,7 @@ use super::database::parameters;
 use super::failed;
 use crate::SourceError;
 use crate::relation::{Relation, Statement, Surplus, fields_report, territory_report, units_report};
-use crate::report::{ColumnReport, TableReport, TerritoryReport};
+use crate::report::{TableReport, TerritoryReport};
 
 /// Reads every row of a table once or twice: what cannot be read shows now.
 pub(crate) async fn table(
@@ -26,32 +26,12 @@ pub(crate) async fn table(
         )
     };
     let fields = counts(client, &alone(fields_report(relation)), &[]).await.map_err(refused)?;
-    let (rows, without) = (fields[0], fields[1]);
-    let (units, units_over_bound, rows_over_bound) = if relation.surplus != Surplus::Nobody {
-        let found = counts(client, &alone(units_report(relation)), &[]).await.map_err(refused)?;
-        (found[0], found[1], found[2])
+    let units = if relation.surplus != Surplus::Nobody {
+        counts(client, &alone(units_report(relation)), &[]).await.map_err(refused)?
     } else {
-        (rows - without, 0, 0)
+        vec![fields[0] - fields[1], 0, 0]
     };
-    if units > population {
-        return Err(SourceError::Population { table: relation.table.clone(), units, population });
-    }
-    let column = |(i, column): (usize, &crate::relation::Column)| ColumnReport {
-        column: column.name.clone(),
-        empty: fields[2 + 2 * i],
-        unreadable: fields[3 + 2 * i],
-    };
-    Ok(TableReport {
-        table: relation.table.clone(),
-        files: Vec::new(),
-        ignored_files: Vec::new(),
-        rows_read: rows,
-        rows_without_unit: without,
-        units,
-        units_over_bound,
-        rows_over_bound,
-        columns: relation.columns.iter().enumerate().map(column).collect(),
-    })
+    TableReport::of_database(relation, &fields, &units, population)
 }
 
 /// How the units of the tables with the territory's column are placed.

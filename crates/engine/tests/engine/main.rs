@@ -2,6 +2,8 @@
 
 mod bounds;
 mod common;
+mod conformance;
+mod flight;
 mod formats;
 mod headers;
 mod input;

@@ -1,0 +1,332 @@
+//! How an agency's SELECT is read and bounded in DataFusion's SQL, with the meaning that [`crate::value`] and
+//! [`crate::bounding`] give to files.
+//!
+//! Nothing in a row can make it fail: what a cast cannot hold is NULL by TRY_CAST, and the few functions that fail by
+//! themselves stand in a CASE that asks first.
+//!
+//! Such a server need not have snapshots, so that two readings of one table in one statement may see different rows.
+//! So each statement reads each table once: whatever it sees, no unit counts with more rows than the bound. Windows over
+//! the units do that, and only the rows of units over the bound are described and hashed.
+
+use almoner_federation::{ColumnType, Table};
+use almoner_query::MAGNITUDE_BITS;
+use datafusion::arrow::datatypes::{DataType, TimeUnit};
+
+use crate::relation::{Column, Dialect, Relation, Surplus, double, literal, quoted};
+use crate::rows::MAX_FIELD_BYTES;
+use crate::tag::SCALES;
+use crate::value::{DAYS, MAX_EXPONENT_DIGITS, MAX_NUMBER_BYTES};
+
+/// What a column can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    Text,
+    /// Of any width, with or without a sign.
+    Integer,
+    Float,
+    Boolean,
+    Date,
+    /// Without a zone, and how many of its steps are a day.
+    Timestamp {
+        per_day: i64,
+    },
+}
+
+impl Class {
+    /// `None` for what has no safe reading. An instant is no day: that depends on a zone, which only the agency knows.
+    pub(crate) fn of(found: &DataType) -> Option<Class> {
+        Some(match found {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Class::Text,
+            DataType::Dictionary(_, values) => Class::of(values).filter(|class| *class == Class::Text)?,
+            found if found.is_integer() => Class::Integer,
+            DataType::Float32 | DataType::Float64 => Class::Float,
+            DataType::Boolean => Class::Boolean,
+            DataType::Date32 => Class::Date,
+            DataType::Timestamp(unit, None) => Class::Timestamp {
+                per_day: 86_400
+                    * match unit {
+                        TimeUnit::Second => 1,
+                        TimeUnit::Millisecond => 1_000,
+                        TimeUnit::Microsecond => 1_000_000,
+                        TimeUnit::Nanosecond => 1_000_000_000,
+                    },
+            },
+            _ => return None,
+        })
+    }
+}
+
+/// What Rust's `trim` takes away, which is Unicode's White_Space.
+const BLANKS: &str = "\t\n\u{b}\u{c}\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\
+                      \u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
+/// 2^53 and 2^63.
+const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
+const BEYOND_BIGINT: f64 = 9_223_372_036_854_775_808.0;
+
+/// A column by its own name as a value of the declared type, or as a unit's id where none is declared. `None` where the
+/// type cannot safely mean it.
+pub(crate) fn read(column: &str, class: Class, declared: Option<&ColumnType>) -> Option<String> {
+    let own = quoted(column);
+    match declared {
+        None => unit(&own, class),
+        Some(ColumnType::Text { .. }) => text(&own, class),
+        Some(ColumnType::Integer { .. }) => integer(&own, class),
+        Some(ColumnType::Number { .. }) => number(&own, class),
+        Some(ColumnType::Boolean) => boolean(&own, class),
+        Some(ColumnType::Date { .. }) => date(&own, class),
+    }
+}
+
+/// Whether nothing stands there, as opposed to something unreadable.
+fn missing(own: &str, class: Class) -> String {
+    match class {
+        Class::Text => format!("({own} IS NULL OR {} = '')", plain(own)),
+        _ => format!("({own} IS NULL)"),
+    }
+}
+
+fn unit(own: &str, class: Class) -> Option<String> {
+    Some(match class {
+        Class::Text => {
+            let id = trimmed(own);
+            // `7.0` is 7.
+            let id =
+                format!("CASE WHEN {id} ~ '^-?[0-9]+[.]0+$' THEN split_part({id}, '.', 1) ELSE {id} END");
+            let id = format!("CASE {id} WHEN '' THEN NULL WHEN '-0' THEN '0' ELSE {id} END");
+            format!("(CASE WHEN {} THEN {id} END)", fits(&plain(own)))
+        }
+        Class::Integer => plain(own),
+        Class::Float => {
+            let own = wide(own);
+            // Zero first: engines disagree on whether the negative one is equal to it.
+            format!(
+                "(CASE WHEN abs({own}) = 0 THEN '0' WHEN abs({own}) <= {} AND {own} = trunc({own}) \
+                 THEN CAST(TRY_CAST({own} AS BIGINT) AS VARCHAR) END)",
+                double(EXACT_FLOAT)
+            )
+        }
+        Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
+    })
+}
+
+fn text(own: &str, class: Class) -> Option<String> {
+    let plain = plain(own);
+    Some(match class {
+        Class::Text => {
+            format!("(CASE WHEN octet_length({plain}) BETWEEN 1 AND {MAX_FIELD_BYTES} THEN {plain} END)")
+        }
+        Class::Integer => plain,
+        Class::Boolean => format!("(CASE WHEN {own} THEN 'true' WHEN NOT {own} THEN 'false' END)"),
+        Class::Date | Class::Timestamp { .. } => format!("CAST({} AS VARCHAR)", date(own, class)?),
+        // Engines and files write floats differently.
+        Class::Float => return None,
+    })
+}
+
+fn integer(own: &str, class: Class) -> Option<String> {
+    Some(match class {
+        Class::Integer => format!("TRY_CAST({own} AS BIGINT)"),
+        Class::Text => {
+            let text = trimmed(own);
+            format!(
+                "(CASE WHEN {} AND {text} ~ '^[+-]?[0-9]+([.]0+)?$' THEN TRY_CAST(split_part({text}, '.', 1) AS BIGINT) END)",
+                fits(&plain(own)),
+            )
+        }
+        Class::Float => {
+            let (own, beyond) = (wide(own), double(BEYOND_BIGINT));
+            format!(
+                "(CASE WHEN abs({own}) = 0 THEN 0 WHEN {own} >= -{beyond} AND {own} < {beyond} AND {own} = trunc({own}) \
+                 THEN TRY_CAST({own} AS BIGINT) END)"
+            )
+        }
+        Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
+    })
+}
+
+fn number(own: &str, class: Class) -> Option<String> {
+    let largest = 2f64.powi(MAGNITUDE_BITS);
+    let within = |float: &str| {
+        format!(
+            "CASE WHEN abs({float}) < {least} THEN {zero} WHEN abs({float}) <= {largest} THEN {float} END",
+            least = double(largest.recip()),
+            zero = double(0.0),
+            largest = double(largest),
+        )
+    };
+    Some(match class {
+        Class::Integer => wide(own),
+        Class::Float => format!("({})", within(&wide(own))),
+        Class::Text => {
+            let text = trimmed(own);
+            format!(
+                "(CASE WHEN octet_length({text}) <= {MAX_NUMBER_BYTES} AND \
+                 {text} ~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,{MAX_EXPONENT_DIGITS}}})?$' THEN {} END)",
+                within(&format!("TRY_CAST({text} AS DOUBLE PRECISION)"))
+            )
+        }
+        Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
+    })
+}
+
+fn boolean(own: &str, class: Class) -> Option<String> {
+    Some(match class {
+        Class::Boolean => own.to_owned(),
+        Class::Integer => format!("(CASE WHEN {own} = 1 THEN TRUE WHEN {own} = 0 THEN FALSE END)"),
+        Class::Float => {
+            format!("(CASE WHEN {own} = 1 THEN TRUE WHEN abs({own}) = 0 THEN FALSE END)")
+        }
+        Class::Text => {
+            let word = format!("lower({})", trimmed(own));
+            format!(
+                "(CASE WHEN {word} IN ('true', 't', 'yes', 'y', '1', '1.0') THEN TRUE \
+                 WHEN {word} IN ('false', 'f', 'no', 'n', '0', '0.0') THEN FALSE END)"
+            )
+        }
+        Class::Date | Class::Timestamp { .. } => return None,
+    })
+}
+
+fn date(own: &str, class: Class) -> Option<String> {
+    let (first, last) = (*DAYS.start(), *DAYS.end());
+    Some(match class {
+        Class::Date => {
+            format!("(CASE WHEN CAST({own} AS INTEGER) BETWEEN {first} AND {last} THEN {own} END)")
+        }
+        // The cast of an instant far away fails, even in TRY_CAST.
+        Class::Timestamp { per_day } => {
+            let day = format!("CAST({own} AS DATE)");
+            match (first.checked_mul(per_day), (last + 1).checked_mul(per_day)) {
+                (Some(first), Some(end)) => format!(
+                    "(CASE WHEN CAST({own} AS BIGINT) BETWEEN {first} AND {} THEN {day} END)",
+                    end - 1
+                ),
+                // All that 64 bits of nanoseconds reach.
+                _ => day,
+            }
+        }
+        Class::Text => {
+            let text = trimmed(own);
+            format!(
+                "(CASE WHEN {text} ~ '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' AND {text} > '0001' \
+                 THEN TRY_CAST({text} AS DATE) END)"
+            )
+        }
+        Class::Integer | Class::Float | Class::Boolean => return None,
+    })
+}
+
+fn plain(own: &str) -> String {
+    format!("CAST({own} AS VARCHAR)")
+}
+
+fn wide(own: &str) -> String {
+    format!("CAST({own} AS DOUBLE PRECISION)")
+}
+
+fn trimmed(own: &str) -> String {
+    format!("btrim({}, '{BLANKS}')", plain(own))
+}
+
+fn fits(plain: &str) -> String {
+    format!("octet_length({plain}) <= {MAX_FIELD_BYTES}")
+}
+
+/// The rows of `typed` of which no unit has more than the bound: those of the smallest tags, see [`crate::tag`].
+pub(crate) fn bounded(relation: &Relation, typed: &str, tag_key: &str) -> String {
+    let (columns, most) = (relation.listed(), relation.rows_per_unit);
+    let tag = format!(
+        "sha256({tag_key} || sha256({tag_key} || CAST(\"message\" || {} AS BYTEA)))",
+        field("\"occurrence\"")
+    );
+    // A frame of rows, because the usual one of equal values cannot be had over bytes.
+    format!(
+        "SELECT \"u\"{columns} FROM (
+  SELECT \"u\"{columns}, row_number() OVER (PARTITION BY \"k\" ORDER BY CASE WHEN \"n\" > {most} THEN {tag} END \
+     ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS \"place\" FROM (
+    SELECT \"u\", \"k\"{columns}, \"n\", \"message\",
+      CAST(row_number() OVER (PARTITION BY \"k\", \"message\") - 1 AS VARCHAR) AS \"occurrence\" FROM (
+      SELECT \"u\", \"k\"{columns}, \"n\", CASE WHEN \"n\" > {most} THEN {message} END AS \"message\" FROM (
+        SELECT \"u\", \"k\"{columns}, COUNT(*) OVER (PARTITION BY \"k\") AS \"n\" FROM {typed} AS \"typed\"
+      ) AS \"counted\"
+    ) AS \"messages\"
+  ) AS \"numbered\"
+) AS \"tagged\" WHERE \"place\" <= {most}",
+        message = message(relation)
+    )
+}
+
+/// The message of a row's tag without its number among equal ones.
+fn message(relation: &Relation) -> String {
+    let mut parts = vec![literal(&format!("{}:{}", relation.table.len(), relation.table)), field("\"u\"")];
+    for (i, column) in relation.columns.iter().enumerate() {
+        let own = format!("\"c{i}\"");
+        parts.push(match column.kind {
+            ColumnType::Text { .. } => field(&own),
+            ColumnType::Integer { .. } => field(&plain(&own)),
+            ColumnType::Number { .. } => field(&limbs(&own)),
+            ColumnType::Boolean => field(&format!("CASE WHEN {own} THEN 't' WHEN NOT {own} THEN 'f' END")),
+            ColumnType::Date { .. } => field(&plain(&format!("CAST({own} AS INTEGER)"))),
+        });
+    }
+    parts.join("\n        || ")
+}
+
+/// `<octets>:<text>`, or `-` for NULL.
+fn field(text: &str) -> String {
+    format!("COALESCE(CAST(octet_length({text}) AS VARCHAR) || ':' || {text}, '-')")
+}
+
+/// The five integers of a number, as [`crate::tag`] defines them.
+fn limbs(own: &str) -> String {
+    let whole = |scale: f64| format!("trunc({own} * {})", double(scale));
+    let limb = |index: usize| {
+        let above = match index {
+            0 => String::new(),
+            _ => format!(" - {} * {}", whole(SCALES[index - 1]), double(SCALES[2])),
+        };
+        format!("CAST(TRY_CAST({}{above} AS BIGINT) AS VARCHAR)", whole(SCALES[index]))
+    };
+    (0..SCALES.len()).map(limb).collect::<Vec<_>>().join(" || ',' || ")
+}
+
+/// A table over its columns at the server, each by its own name there: the unit first, then the manifest's. `tag_key` is
+/// a literal.
+///
+/// # Errors
+/// The place of the first whose type cannot safely mean what is declared.
+pub(crate) fn relation(
+    number: usize,
+    table: &Table,
+    unit_name: &str,
+    mapped: &str,
+    found: &[(String, Class)],
+    tag_key: &str,
+) -> Result<Relation, usize> {
+    let (own, class) = &found[0];
+    let unit = read(own, *class, None).ok_or(0usize)?;
+    let mut columns = Vec::with_capacity(table.columns.len());
+    for (place, (declared, (own, class))) in table.columns.iter().zip(&found[1..]).enumerate() {
+        columns.push(Column {
+            name: declared.name.clone(),
+            kind: declared.kind.clone(),
+            value: read(own, *class, Some(&declared.kind)).ok_or(place + 1)?,
+            missing: missing(&quoted(own), *class),
+        });
+    }
+    Ok(Relation {
+        dialect: Dialect::DataFusion { tag_key: tag_key.to_owned() },
+        number,
+        table: table.name.clone(),
+        unit_name: unit_name.to_owned(),
+        mapped: mapped.to_owned(),
+        // Different integers are different ids, and cheaper to compare.
+        key: if *class == Class::Integer { quoted(own) } else { unit.clone() },
+        unit,
+        columns,
+        rows_per_unit: table.rows_per_unit,
+        // Nobody lists them in advance: that would be another state.
+        key_again: "",
+        surplus: Surplus::Unknown,
+    })
+}

@@ -1,0 +1,7 @@
+//! A Flight SQL server as the source: the same cells, and clear refusals when it is slow, wrong or gone.
+
+mod ballista;
+mod conformance;
+mod hostile;
+mod server;
+mod speed;
