@@ -9,7 +9,7 @@ use almoner_policy::{ApproveTables, Rules, RulesTable};
 use serde::Deserialize;
 
 use crate::NodeError;
-use crate::data::{DataConfig, DataLimitsTable, PostgresTable};
+use crate::data::{DataConfig, DataLimitsTable, FlightSqlTable, Places, PostgresTable};
 
 /// The file's fields; unknown ones are refused.
 #[derive(Debug, Deserialize)]
@@ -22,6 +22,7 @@ struct NodeFile {
     keys: PathBuf,
     data: Option<PathBuf>,
     postgres: Option<PostgresTable>,
+    flight_sql: Option<FlightSqlTable>,
     state: PathBuf,
     data_limits: Option<DataLimitsTable>,
     #[serde(default)]
@@ -144,8 +145,13 @@ impl NodeConfig {
             let message = format!("the manifest has no agency {:?}", file.agency);
             return Err(problem(message, "write this agency's name as the manifest spells it"));
         }
-        let data = DataConfig::of(file.data, file.data_limits, file.postgres, folder)
-            .map_err(|(message, remedy)| problem(message, remedy))?;
+        let places = Places {
+            data: file.data,
+            limits: file.data_limits,
+            postgres: file.postgres,
+            flight_sql: file.flight_sql,
+        };
+        let data = DataConfig::of(places, folder).map_err(|(message, remedy)| problem(message, remedy))?;
         let limits = check_limits(&file.limits, &manifest).map_err(|message| {
             problem(message, "limits may only tighten the manifest's policy; correct the [limits] table")
         })?;

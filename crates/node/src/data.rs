@@ -1,9 +1,9 @@
-//! Where an agency's tables are: a folder of files, or a PostgreSQL database.
+//! Where an agency's tables are: a folder of files, a PostgreSQL database, or a server that speaks Flight SQL.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use almoner_engine::{DataLimits, PostgresAccess, Source};
+use almoner_engine::{DataLimits, FlightSqlAccess, PostgresAccess, Source};
 use serde::Deserialize;
 
 use crate::{NodeConfig, NodeError};
@@ -44,6 +44,56 @@ pub(crate) struct DataLimitsTable {
     scratch: PathBuf,
 }
 
+/// `[flight_sql]` of node.toml.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FlightSqlTable {
+    url: String,
+    ca: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    token_file: Option<PathBuf>,
+    #[serde(default)]
+    locations: Vec<String>,
+    version: Option<String>,
+    #[serde(default)]
+    tables: BTreeMap<String, String>,
+}
+
+impl FlightSqlTable {
+    /// With paths that start at the file's folder, or what is wrong and what to do.
+    fn beside(self, folder: &Path) -> Result<FlightSqlConfig, (&'static str, &'static str)> {
+        let identity = match (self.certificate, self.key) {
+            (Some(certificate), Some(key)) => Some((folder.join(certificate), folder.join(key))),
+            (None, None) => None,
+            _ => {
+                return Err((
+                    "[flight_sql] has only one of certificate and key",
+                    "write both, or neither where the server asks for none",
+                ));
+            }
+        };
+        Ok(FlightSqlConfig {
+            url: self.url,
+            ca: self.ca.map(|ca| folder.join(ca)),
+            identity,
+            token_file: self.token_file.map(|token| folder.join(token)),
+            locations: self.locations,
+            version: self.version,
+            tables: self.tables,
+        })
+    }
+}
+
+/// The places that node.toml may name.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pub data: Option<PathBuf>,
+    pub limits: Option<DataLimitsTable>,
+    pub postgres: Option<PostgresTable>,
+    pub flight_sql: Option<FlightSqlTable>,
+}
+
 /// Where an agency's tables are.
 #[derive(Debug, Clone)]
 pub enum DataConfig {
@@ -56,37 +106,40 @@ pub enum DataConfig {
     },
     /// A database.
     Postgres(PostgresConfig),
+    /// A server that speaks Flight SQL.
+    FlightSql(FlightSqlConfig),
 }
 
 impl DataConfig {
     /// The one source that node.toml names, or what is wrong and what to do.
-    pub(crate) fn of(
-        data: Option<PathBuf>,
-        limits: Option<DataLimitsTable>,
-        postgres: Option<PostgresTable>,
-        folder: &Path,
-    ) -> Result<DataConfig, (String, &'static str)> {
-        let wrong = |message: &str, remedy| Err((message.to_owned(), remedy));
-        match (data, postgres) {
-            (Some(data), None) => {
+    pub(crate) fn of(places: Places, folder: &Path) -> Result<DataConfig, (String, &'static str)> {
+        let wrong = |(message, remedy): (&str, _)| (message.to_owned(), remedy);
+        match places {
+            Places { data: Some(data), limits, postgres: None, flight_sql: None } => {
                 let limits = limits.map(|table| DataLimits::new(table.memory_mb, folder.join(table.scratch)));
                 let limits = limits.transpose().map_err(|message| {
                     (message, "correct it in the [data_limits] table, or leave the table out")
                 })?;
                 Ok(DataConfig::Folder { path: folder.join(data), limits })
             }
-            (None, Some(_)) if limits.is_some() => {
-                wrong("[data_limits] is for a folder of files", "leave it out beside [postgres]")
+            Places { data: None, limits: Some(_), .. } => Err(wrong((
+                "[data_limits] is for a folder of files",
+                "leave it out beside [postgres] or [flight_sql]",
+            ))),
+            Places { data: None, postgres: Some(table), flight_sql: None, .. } => {
+                Ok(DataConfig::Postgres(table.beside(folder)))
             }
-            (None, Some(table)) => Ok(DataConfig::Postgres(table.beside(folder))),
-            (Some(_), Some(_)) => wrong(
-                "data and [postgres] are both there, and a node has one data source",
-                "take one of the two out",
-            ),
-            (None, None) => wrong(
+            Places { data: None, postgres: None, flight_sql: Some(table), .. } => {
+                table.beside(folder).map(DataConfig::FlightSql).map_err(wrong)
+            }
+            Places { data: None, postgres: None, flight_sql: None, .. } => Err(wrong((
                 "nothing says where the agency's tables are",
-                "add data = \"FOLDER\" or [postgres]; docs/data-officer.md shows both",
-            ),
+                "add data = \"FOLDER\", [postgres] or [flight_sql]; docs/data-officer.md shows all three",
+            ))),
+            _ => Err(wrong((
+                "more than one of data, [postgres] and [flight_sql] is there, and a node has one data source",
+                "keep one of them",
+            ))),
         }
     }
 }
@@ -100,6 +153,25 @@ pub struct PostgresConfig {
     pub ca: Option<PathBuf>,
     /// Most connections at once.
     pub connections: usize,
+    /// A SELECT for each table that is not simply there under the manifest's name.
+    pub tables: BTreeMap<String, String>,
+}
+
+/// A server that speaks Flight SQL, as node.toml names it.
+#[derive(Debug, Clone)]
+pub struct FlightSqlConfig {
+    /// Its address.
+    pub url: String,
+    /// The file of the authority that signed its certificate.
+    pub ca: Option<PathBuf>,
+    /// The files of the node's own certificate and its key, which nobody but its owner may read.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// The file of the token, which nobody but its owner may read.
+    pub token_file: Option<PathBuf>,
+    /// Further addresses from which results may be fetched.
+    pub locations: Vec<String>,
+    /// A SELECT of what tells states of the data apart.
+    pub version: Option<String>,
     /// A SELECT for each table that is not simply there under the manifest's name.
     pub tables: BTreeMap<String, String>,
 }
@@ -120,6 +192,23 @@ pub(crate) async fn open_source(config: &NodeConfig, bounding: &[u8; 32]) -> Res
                 tables: database.tables.clone(),
             };
             Source::postgres(&access, manifest, agency, bounding).await?
+        }
+        DataConfig::FlightSql(server) => {
+            let identity = server.identity.as_ref();
+            let identity = identity.map(|(certificate, key)| -> Result<_, NodeError> {
+                Ok((read(certificate)?, read_secret(key)?.into_bytes()))
+            });
+            let access = FlightSqlAccess {
+                url: server.url.clone(),
+                ca_pem: server.ca.as_deref().map(read).transpose()?,
+                identity_pem: identity.transpose()?,
+                token: server.token_file.as_deref().map(read_secret).transpose()?,
+                locations: server.locations.clone(),
+                statement_timeout: config.limits.query_timeout,
+                version: server.version.clone(),
+                tables: server.tables.clone(),
+            };
+            Source::flight_sql(&access, manifest, agency, bounding).await?
         }
     })
 }
@@ -159,10 +248,12 @@ mod tests {
             data: Option<PathBuf>,
             data_limits: Option<DataLimitsTable>,
             postgres: Option<PostgresTable>,
+            flight_sql: Option<FlightSqlTable>,
         }
         let read = |text: &str| -> Result<DataConfig, String> {
             let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-            DataConfig::of(file.data, file.data_limits, file.postgres, Path::new("/etc/almoner"))
+            let File { data, data_limits: limits, postgres, flight_sql } = file;
+            DataConfig::of(Places { data, limits, postgres, flight_sql }, Path::new("/etc/almoner"))
                 .map_err(|(message, remedy)| format!("{message}; {remedy}"))
         };
         let Ok(DataConfig::Folder { path, limits: None }) = read("data = \"data\"") else {
@@ -177,9 +268,24 @@ mod tests {
         assert_eq!(database.url_file, Path::new("/etc/almoner/keys/url"));
         assert_eq!(database.ca.as_deref(), Some(Path::new("/ca.pem")));
         assert_eq!((database.connections, database.tables.len()), (4, 1));
+        let server = "[flight_sql]\nurl = \"grpc+tls://a:1\"\nca = \"ca.pem\"\ntoken_file = \"/token\"\n";
+        let Ok(DataConfig::FlightSql(found)) = read(server) else { panic!("a server") };
+        assert_eq!(found.ca.as_deref(), Some(Path::new("/etc/almoner/ca.pem")));
+        assert_eq!(found.token_file.as_deref(), Some(Path::new("/token")));
+        assert_eq!((found.identity, found.version, found.locations.len()), (None, None, 0));
+        let Ok(DataConfig::FlightSql(found)) = read(&format!("{server}certificate = \"c\"\nkey = \"k\""))
+        else {
+            panic!("a server")
+        };
+        assert_eq!(found.identity, Some(("/etc/almoner/c".into(), "/etc/almoner/k".into())));
         for (text, said) in [
             ("", "nothing says where"),
-            (&format!("data = \"data\"\n{whole}"), "both there"),
+            (&format!("data = \"data\"\n{whole}"), "more than one of"),
+            (&format!("{server}{whole}"), "more than one of"),
+            (&format!("data = \"data\"\n{server}"), "more than one of"),
+            (&format!("{server}key = \"k\""), "only one of certificate and key"),
+            ("[flight_sql]", "url"),
+            (&format!("{server}token = \"secret\""), "unknown field"),
             (&format!("{whole}\n[data_limits]\nmemory_mb = 64\nscratch = \"s\""), "folder of files"),
             ("data = \"data\"\n[data_limits]\nmemory_mb = 1\nscratch = \"s\"", "16"),
             ("[postgres]", "url_file"),
