@@ -22,7 +22,7 @@ use almoner_federation::{ColumnType, Exact, Table, show_date};
 
 use crate::bins::Piece;
 use crate::expr::{Expr, Operator, Part, Type};
-use crate::keys::{Domain, Key};
+use crate::keys::Domain;
 use crate::layout::{Binned, Content, Curve, Layout, Measure, Weight};
 use crate::question::Question;
 use crate::territory::Touched;
@@ -88,9 +88,9 @@ pub(crate) fn units(question: &Question<'_>, filter: Option<&Expr>, into: Units)
     let mut values = Values::default();
     let guard = filter.map(|filter| values.column(filter, question.table, Sight::Stored));
     let unit = values.text(quoted(question.unit));
-    let unit = guarded(guard.into_iter().collect(), unit, "NULL");
-    let cell = cell(question, |i, domain| index(&format!("\"k{i}\""), domain));
-    let steps = steps(question, &values, vec![format!("{cell} AS \"cell\"")], &[unit]);
+    let unit = guarded(guard.as_slice(), &unit);
+    let cell = cell(question);
+    let steps = steps(question, &values, &[format!("{cell} AS \"cell\""), format!("{unit} AS \"c0\"")]);
     SourceQuery {
         table: question.table.name.clone(),
         sql: format!(
@@ -104,7 +104,7 @@ pub(crate) fn units(question: &Question<'_>, filter: Option<&Expr>, into: Units)
 pub(crate) fn sources(question: &Question<'_>, layout: &Layout) -> Vec<SourceQuery> {
     let table = question.table;
     let mut sources = Vec::new();
-    let (mut values, mut terms, mut places) = (Values::default(), Vec::new(), Vec::new());
+    let (mut sums, mut places) = (Sums::default(), Vec::new());
     for measure in &layout.measures {
         match &measure.content {
             Content::Units => {
@@ -114,79 +114,174 @@ pub(crate) fn sources(question: &Question<'_>, layout: &Layout) -> Vec<SourceQue
             Content::Histogram { bins, strategy, weight } => {
                 sources.push(SourceQuery {
                     table: table.name.clone(),
-                    sql: histogram(question, measure, bins, weight.as_ref()),
+                    sql: histogram(question, measure, bins, strategy.bins(), weight.as_ref()),
                     shape: Shape::Histogram { first: measure.first, bins: strategy.bins() },
                 });
             }
             _ => {
-                let all = coordinates(measure, table, &mut values);
-                places.extend(measure.first..measure.first + all.len());
-                terms.extend(all);
+                let before = sums.coordinates.len();
+                coordinates(measure, table, &mut sums);
+                places.extend((measure.first..).take(sums.coordinates.len() - before));
             }
         }
     }
-    if !terms.is_empty() {
-        let sql = statement(question, &values, &terms, false);
+    if !places.is_empty() {
+        let sql = statement(question, &sums, None, Vec::new());
         let table = table.name.clone();
         sources.insert(0, SourceQuery { table, sql, shape: Shape::Sums { coordinates: places } });
     }
     sources
 }
 
-/// The terms' sums over the rows of each cell; with `binned`, over those of each cell and value of the first term.
-///
-/// Rows are grouped by their keys' texts themselves and only the groups are numbered, because engines hash a list
-/// that a text may be in, but go through the branches of a CASE one by one.
-fn statement(question: &Question<'_>, values: &Values, terms: &[String], binned: bool) -> String {
-    let (columns, mut present): (Vec<String>, Vec<String>) =
-        question.keys.iter().enumerate().map(grouped).unzip();
-    let names: Vec<String> = (0..columns.len()).map(|i| format!("\"g{i}\"")).collect();
-    let columns: Vec<String> =
-        columns.iter().zip(&names).map(|(text, name)| format!("{text} AS {name}")).collect();
-    let mut groups = names;
-    if binned {
-        groups.push("\"c0\"".into());
-        present.push("\"c0\" IS NOT NULL".into());
-    }
-    let sums = (usize::from(binned)..terms.len()).map(|i| format!("SUM(\"c{i}\") AS \"c{i}\""));
-    let selected: Vec<String> = groups.iter().cloned().chain(sums).collect();
+/// A row's number from 0 among so many.
+struct Bin {
+    text: String,
+    bins: usize,
+}
+
+/// The coordinates of each cell out of the sums over its rows for which `conditions` hold; with a bin, of each cell
+/// and bin, which then stands before them.
+fn statement(question: &Question<'_>, sums: &Sums, bin: Option<Bin>, mut conditions: Vec<String>) -> String {
+    let grouping = Grouping::of(question, bin);
+    conditions.splice(0..0, grouping.conditions);
+    let aggregates = sums.sums.iter().enumerate().map(|(i, text)| format!("{text} AS \"s{i}\""));
+    let coordinates = sums.coordinates.iter().enumerate().map(|(i, text)| format!("{text} AS \"c{i}\""));
+    let named = |(text, name): &(String, String)| format!("{text} AS {name}");
+    let names: Vec<String> = grouping.columns.iter().map(|(_, name)| name.clone()).collect();
     let clause = |word: &str, parts: &[String], with: &str| match parts {
         [] => String::new(),
         parts => format!("\n  {word} {}", parts.join(with)),
     };
+    let mut columns: Vec<String> = grouping.columns.iter().map(named).collect();
+    columns.extend(sums.terms.iter().enumerate().map(|(i, text)| format!("{text} AS \"t{i}\"")));
+    if columns.is_empty() {
+        columns.push("1 AS \"row\"".into());
+    }
     format!(
-        "SELECT {cell} AS \"cell\", {all}\nFROM (\n  SELECT {selected}\n  FROM (\n{steps}\n  ) AS \"steps\"{present}{groups}\n) AS \"groups\"",
-        cell = cell(question, |i, domain| match domain {
-            Domain::Texts(_) => index(&format!("\"g{i}\""), domain),
-            _ => format!("\"g{i}\""),
-        }),
-        all = (0..terms.len()).map(|i| format!("\"c{i}\"")).collect::<Vec<_>>().join(", "),
-        selected = selected.join(", "),
-        steps = steps(question, values, columns, terms),
-        present = clause("WHERE", &present, " AND "),
-        groups = clause("GROUP BY", &groups, ", "),
+        "SELECT {all}\nFROM (\n  SELECT {selected}\n  FROM (\n{steps}{holding}\n  ) AS \"steps\"{numbered}{groups}\n) AS \"groups\"",
+        all = grouping.numbers.into_iter().chain(coordinates).collect::<Vec<_>>().join(",\n  "),
+        selected = names.iter().cloned().chain(aggregates).collect::<Vec<_>>().join(", "),
+        steps = steps(question, &sums.values, &columns),
+        holding = clause("WHERE", &conditions, " AND "),
+        numbered = clause("WHERE", &grouping.numbered, " AND "),
+        groups = clause("GROUP BY", &names, ", "),
     )
 }
 
-/// What a key's rows are grouped by, and the condition that its value is in the domain: a text is that itself, for
-/// anything else its number.
-fn grouped((i, key): (usize, &Key)) -> (String, String) {
-    let (column, name) = (format!("\"k{i}\""), format!("\"g{i}\""));
-    match &key.domain {
-        Domain::Texts(texts) => {
-            let texts: Vec<String> = texts.iter().map(|text| text_literal(text)).collect();
-            (column, format!("{name} IN ({})", texts.join(", ")))
+/// What the rows of a statement are grouped by, and the number of the cell that follows.
+///
+/// Texts are grouped as they are and only the groups are numbered, because engines hash a list that a text may be in,
+/// but go through the branches of a CASE one by one. All other keys, and the bin, make one number, which engines
+/// group faster than several.
+struct Grouping {
+    /// What holds for the columns of a row that is in a cell.
+    conditions: Vec<String>,
+    /// What rows are grouped by, over the same columns, and its name.
+    columns: Vec<(String, String)>,
+    /// What holds for the named columns.
+    numbered: Vec<String>,
+    /// The columns of a statement's row that say where it belongs: its cell, then the bin.
+    numbers: Vec<String>,
+}
+
+impl Grouping {
+    fn of(question: &Question<'_>, bin: Option<Bin>) -> Grouping {
+        let (mut conditions, mut columns, mut numbered) = (Vec::new(), Vec::new(), Vec::new());
+        // The row's number in the keys that are no texts, and the group's in those that are.
+        let (mut row, mut texts) = (Vec::new(), Vec::new());
+        let mut stride: usize =
+            question.keys.iter().map(|key| key.domain.len()).fold(1, usize::saturating_mul);
+        for (i, key) in question.keys.iter().enumerate() {
+            stride /= key.domain.len();
+            let column = format!("\"k{i}\"");
+            let scaled = |number: String| if stride == 1 { number } else { format!("{number} * {stride}") };
+            match (&key.domain, is_whole(&key.expr, question.table)) {
+                (Domain::Texts(values), _) => {
+                    let name = format!("\"g{i}\"");
+                    conditions.push(format!("{column} IN ({})", hashed(values)));
+                    texts.push(scaled(index(&name, &key.domain, false)));
+                    columns.push((column, name));
+                }
+                (Domain::Integers { first, count }, true) => {
+                    let last = first + *count as i64 - 1;
+                    conditions.push(format!("{column} BETWEEN {} AND {}", whole(*first), whole(last)));
+                    row.push(scaled(above(&column, *first)));
+                }
+                (domain @ Domain::Booleans, _) => {
+                    conditions.push(format!("{column} IS NOT NULL"));
+                    row.push(scaled(index(&column, domain, false)));
+                }
+                (domain, is_whole) => {
+                    row.push(scaled(index(&column, domain, is_whole)));
+                    numbered = vec!["\"g\" IS NOT NULL".to_owned()];
+                }
+            }
         }
-        domain => (index(&column, domain), format!("{name} IS NOT NULL")),
+        let keys = row.len();
+        let mut bins = 1;
+        if let Some(bin) = bin {
+            bins = bin.bins;
+            row = if row.is_empty() {
+                vec![bin.text]
+            } else {
+                vec![format!("({}) * {bins}", row.join(" + ")), bin.text]
+            };
+            numbered = vec!["\"g\" IS NOT NULL".to_owned()];
+        }
+        if !row.is_empty() {
+            columns.push((row.join(" + "), "\"g\"".into()));
+        }
+        let number = match (keys, bins) {
+            (0, _) => None,
+            (_, 1) => Some("\"g\"".to_owned()),
+            _ => Some(format!("\"g\" / {bins}")),
+        };
+        let cell: Vec<String> = number.into_iter().chain(texts).collect();
+        let cell = if cell.is_empty() { "0".to_owned() } else { cell.join(" + ") };
+        let mut numbers = vec![format!("CAST({cell} AS BIGINT) AS \"cell\"")];
+        match (keys, bins) {
+            (_, 1) => {}
+            (0, _) => numbers.push("CAST(\"g\" AS BIGINT) AS \"bin\"".into()),
+            _ => numbers.push(format!("CAST(\"g\" % {bins} AS BIGINT) AS \"bin\"")),
+        }
+        Grouping { conditions, columns, numbered, numbers }
     }
 }
 
-/// Each row's `first` columns, over its keys `k0`, `k1`, ..., and its terms.
-fn steps(question: &Question<'_>, values: &Values, first: Vec<String>, terms: &[String]) -> String {
+/// Fewest texts of a list that engines hash; they try those of a shorter one in turn, which takes longer.
+const HASHED: usize = 4;
+
+/// The texts as a list, repeated until engines hash it.
+fn hashed(texts: &[String]) -> String {
+    let times = HASHED.div_ceil(texts.len().max(1));
+    let texts: Vec<String> = texts.iter().map(|text| text_literal(text)).collect();
+    vec![texts.join(", "); times].join(", ")
+}
+
+/// Whether it is a column of whole numbers itself, which then stays one.
+fn is_whole(expr: &Expr, table: &Table) -> bool {
+    matches!(expr, Expr::Column(index) if matches!(table.columns[*index].kind, ColumnType::Integer { .. }))
+}
+
+/// A key as stored: whole numbers where it is a column of such.
+fn key(expr: &Expr, table: &Table) -> String {
+    match expr {
+        Expr::Column(index) if is_whole(expr, table) => quoted(&table.columns[*index].name),
+        _ => render(expr, table, Sight::Stored),
+    }
+}
+
+/// How far a whole number lies above `first`.
+fn above(column: &str, first: i64) -> String {
+    if first == 0 { column.to_owned() } else { format!("({column} - {})", whole(first)) }
+}
+
+/// Each row's columns, over its keys `k0`, `k1`, ... and values `v0`, `v1`, ...
+fn steps(question: &Question<'_>, values: &Values, selected: &[String]) -> String {
     let table = question.table;
     let keys = question.keys.iter().enumerate();
     let mut columns: Vec<String> =
-        keys.map(|(i, key)| format!("{} AS \"k{i}\"", render(&key.expr, table, Sight::Stored))).collect();
+        keys.map(|(i, one)| format!("{} AS \"k{i}\"", key(&one.expr, table))).collect();
     columns.extend(values.texts.iter().enumerate().map(|(i, text)| format!("{text} AS \"v{i}\"")));
     if columns.is_empty() {
         columns.push("1 AS \"row\"".into());
@@ -198,36 +293,55 @@ fn steps(question: &Question<'_>, values: &Values, first: Vec<String>, terms: &[
         (Some(one), None) | (None, Some(one)) => format!("\n    WHERE {one}"),
         (None, None) => String::new(),
     };
-    let terms = terms.iter().enumerate().map(|(i, text)| format!("{text} AS \"c{i}\""));
     format!(
         "  SELECT {selected}\n  FROM (\n    SELECT {columns}\n    FROM {from}{condition}\n  ) AS \"stored\"",
-        selected = first.into_iter().chain(terms).collect::<Vec<_>>().join(",\n    "),
+        selected = selected.join(",\n    "),
         columns = columns.join(",\n      "),
         from = quoted(&table.name),
     )
 }
 
-/// The statement of one histogram: `c0` is the bin, `c1` what the row counts.
-fn histogram(question: &Question<'_>, measure: &Measure, bins: &Binned, weight: Option<&Weight>) -> String {
+/// The statement of one histogram: the bins of the rows that have one, and what these count.
+fn histogram(
+    question: &Question<'_>,
+    measure: &Measure,
+    bins: &Binned,
+    count: usize,
+    weight: Option<&Weight>,
+) -> String {
     let table = question.table;
-    let mut values = Values::default();
-    let mut guard = values.guard(measure, table);
-    let counts = weight.map_or("1".into(), |weight| values.weight(weight, table, &mut guard));
-    let bin = match bins {
-        Binned::Values { value, pieces } => {
-            let column = values.number(value, table, &mut guard);
-            bin(&column, pieces)
-        }
+    let mut sums = Sums::default();
+    let mut guard = sums.values.guard(measure, table);
+    let weight = weight.map(|weight| sums.values.weight(weight, table, &mut guard));
+    let text = match bins {
+        Binned::Values { value, pieces } => match &pieces[..] {
+            [Piece::Points { low, step, count }] => {
+                sums.values.steps(value, table, low, step, (0, i64::from(count - 1)), &mut guard)
+            }
+            pieces => {
+                let sight = match (bare(value, table), pieces.first(), pieces.last()) {
+                    // The bins at both ends take what lies beyond.
+                    (Some(_), Some(Piece::Even { .. }), Some(Piece::Even { .. })) => Sight::Stored,
+                    _ => Sight::Clamped,
+                };
+                bin(&sums.values.number(value, table, sight, &mut guard), pieces)
+            }
+        },
         Binned::Scores { indicators } => {
             let score = |(indicator, weight): &(Expr, u64)| {
-                let column = values.column(indicator, table, Sight::Stored);
+                let column = sums.values.column(indicator, table, Sight::Stored);
                 format!("CASE WHEN {column} THEN {weight} WHEN NOT {column} THEN 0 END")
             };
             indicators.iter().map(score).collect::<Vec<_>>().join(" + ")
         }
     };
-    let terms = [guarded(guard, bin, "NULL"), counts];
-    statement(question, &values, &terms, true)
+    let counted = match weight {
+        None => "COUNT(*)".to_owned(),
+        Some(weight) => format!("SUM({})", sums.term(weight)),
+    };
+    let counted = sums.sum(counted);
+    sums.coordinates.push(counted);
+    statement(question, &sums, Some(Bin { text, bins: count }), guard)
 }
 
 /// The number of a value's bin.
@@ -236,17 +350,16 @@ fn bin(column: &str, pieces: &[Piece]) -> String {
     let (mut alone, mut runs, mut rest) = (String::new(), String::new(), None);
     let mut first = 0;
     for (i, piece) in pieces.iter().enumerate() {
-        let index = |low: &Exact, rounding: Rounding| {
-            let above = format!("({column} - {})", double(low));
+        let index = |low: &Exact| {
             let last = i64::from(piece.count() - 1);
-            format!("{first} + {}", clamped(&per_step(&above, &piece.step()), rounding, 0, last))
+            let index = clamped(&per_step(&beyond(column, low), &piece.step()), Rounding::Down, 0, last);
+            if first == 0 { index } else { format!("{first} + {index}") }
         };
         match piece {
-            Piece::Points { low, .. } if pieces.len() == 1 => rest = Some(index(low, Rounding::Nearest)),
             Piece::Points { low, .. } => alone += &format!(" WHEN {column} = {} THEN {first}", double(low)),
-            Piece::Even { low, .. } if i + 1 == pieces.len() => rest = Some(index(low, Rounding::Down)),
+            Piece::Even { low, .. } if i + 1 == pieces.len() => rest = Some(index(low)),
             Piece::Even { low, high, .. } => {
-                runs += &format!(" WHEN {column} < {} THEN {}", double(high), index(low, Rounding::Down));
+                runs += &format!(" WHEN {column} < {} THEN {}", double(high), index(low));
             }
         }
         first += piece.count();
@@ -258,15 +371,95 @@ fn bin(column: &str, pieces: &[Piece]) -> String {
     }
 }
 
-/// The term where all conditions hold, otherwise `otherwise`.
-fn guarded(conditions: Vec<String>, term: String, otherwise: &str) -> String {
+/// The term where all conditions hold, otherwise NULL.
+fn guarded(conditions: &[String], term: &str) -> String {
     if conditions.is_empty() {
-        return term;
+        return term.to_owned();
     }
-    format!("CASE WHEN {} THEN {term} ELSE {otherwise} END", conditions.join(" AND "))
+    format!("CASE WHEN {} THEN {term} END", conditions.join(" AND "))
 }
 
-/// Values and filters of rows that coordinates refer to, each computed once.
+/// What a statement makes of a row's values, step by step, each computed once.
+#[derive(Default)]
+struct Sums {
+    /// `v0`, `v1`, ...: values and filters of a row.
+    values: Values,
+    /// `t0`, `t1`, ...: terms of a row, over the values; NULL where the row does not count.
+    terms: Vec<String>,
+    /// `s0`, `s1`, ...: counts and sums over the rows of a group.
+    sums: Vec<String>,
+    /// The coordinates, over the sums; NULL is 0.
+    coordinates: Vec<String>,
+}
+
+impl Sums {
+    fn term(&mut self, text: String) -> String {
+        once(&mut self.terms, text, 't')
+    }
+
+    fn sum(&mut self, text: String) -> String {
+        once(&mut self.sums, text, 's')
+    }
+
+    /// How many rows the conditions hold for.
+    fn count(&mut self, conditions: &[String]) -> String {
+        let text = match conditions {
+            [] => "COUNT(*)".to_owned(),
+            [one] => match one.strip_suffix(PRESENT) {
+                Some(column) => format!("COUNT({})", self.term(column.to_owned())),
+                None => format!("COUNT({})", self.term(guarded(conditions, "1"))),
+            },
+            _ => format!("COUNT({})", self.term(guarded(conditions, "1"))),
+        };
+        self.sum(text)
+    }
+
+    /// The sums of 1, `j`, `j * j`, ... up to the curve's power over the rows for which the conditions hold, each times
+    /// the row's weight. They are whole numbers of any size where the engine has such.
+    fn powers(&mut self, curve: Curve, j: &str, conditions: &[String], weight: Option<&str>) -> Vec<String> {
+        let weight = weight.map(|weight| self.term(guarded(conditions, weight)));
+        if curve == Curve::Constant {
+            return vec![match weight {
+                Some(weight) => self.sum(format!("SUM({weight})")),
+                None => self.count(conditions),
+            }];
+        }
+        let j = self.term(guarded(conditions, j));
+        let first = weight.clone().map_or(j.clone(), |weight| format!("{weight} * {j}"));
+        let mut sums = vec![self.sum(format!("SUM({first})"))];
+        if curve == Curve::Quadratic {
+            sums.push(self.sum(format!("SUM({first} * {j})")));
+        }
+        let rows = match weight {
+            Some(weight) => self.sum(format!("SUM({weight})")),
+            None => {
+                let count = self.sum(format!("COUNT({j})"));
+                large(&count, &sums[0])
+            }
+        };
+        sums.insert(0, rows);
+        sums
+    }
+}
+
+/// A count as a number of a sum's type: some engines raise an error where a product of counts passes 64 bits.
+fn large(count: &str, sum: &str) -> String {
+    format!("({count} + COALESCE(0 * {sum}, 0))")
+}
+
+/// The name of a text in its list, to which it is added unless it is there.
+fn once(list: &mut Vec<String>, text: String, letter: char) -> String {
+    let index = list.iter().position(|other| *other == text).unwrap_or_else(|| {
+        list.push(text);
+        list.len() - 1
+    });
+    format!("\"{letter}{index}\"")
+}
+
+/// How the condition ends that a column has a value.
+const PRESENT: &str = " IS NOT NULL";
+
+/// Values and filters of rows.
 #[derive(Default)]
 struct Values {
     texts: Vec<String>,
@@ -274,11 +467,7 @@ struct Values {
 
 impl Values {
     fn text(&mut self, text: String) -> String {
-        let index = self.texts.iter().position(|other| *other == text).unwrap_or_else(|| {
-            self.texts.push(text);
-            self.texts.len() - 1
-        });
-        format!("\"v{index}\"")
+        once(&mut self.texts, text, 'v')
     }
 
     fn column(&mut self, expr: &Expr, table: &Table, sight: Sight) -> String {
@@ -290,20 +479,82 @@ impl Values {
         measure.filter.iter().map(|filter| self.column(filter, table, Sight::Stored)).collect()
     }
 
-    /// A number within its range, and the condition that there is one.
-    fn number(&mut self, value: &Expr, table: &Table, guard: &mut Vec<String>) -> String {
-        let column = self.column(value, table, Sight::Clamped);
-        let present = format!("{column} IS NOT NULL");
-        if !guard.contains(&present) {
-            guard.push(present);
+    /// A number, and the condition that there is one.
+    fn number(&mut self, value: &Expr, table: &Table, sight: Sight, guard: &mut Vec<String>) -> String {
+        if let Expr::Number(_) = value {
+            return render(value, table, sight);
         }
+        let column = self.column(value, table, sight);
+        present(&column, guard);
         column
+    }
+
+    /// The whole number of `ends` that is nearest to `(value - low) / step`, for the value in its range.
+    ///
+    /// The range of a column is that of these numbers, so that nothing has to be clamped twice; rounding is monotone.
+    fn steps(
+        &mut self,
+        value: &Expr,
+        table: &Table,
+        low: &Exact,
+        step: &Exact,
+        ends: (i64, i64),
+        guard: &mut Vec<String>,
+    ) -> String {
+        let Some(range) = bare(value, table) else {
+            let column = self.number(value, table, Sight::Clamped, guard);
+            return clamped_steps(&per_step(&beyond(&column, low), step), ends.0, ends.1);
+        };
+        if let (Some((min, max)), Some(low), true) = (range.whole, integer(low), step.is_one())
+            && i128::from(min) - i128::from(low) >= ends.0.into()
+            && i128::from(max) - i128::from(low) <= ends.1.into()
+        {
+            let column = self.text(key(value, table));
+            present(&column, guard);
+            return above(&format!("LEAST(GREATEST({column}, {}), {})", whole(min), whole(max)), low);
+        }
+        let half = Exact::from_parts(1.into(), 2u8.into());
+        let nearest = |end: &Exact| {
+            let steps = ((end - low) / step + &half).floor();
+            i64::try_from(steps.clamp(ends.0.into(), ends.1.into())).expect("both ends have 64 bits")
+        };
+        let column = self.number(value, table, Sight::Stored, guard);
+        clamped_steps(&per_step(&beyond(&column, low), step), nearest(&range.low), nearest(&range.high))
     }
 
     /// A weight in integer steps.
     fn weight(&mut self, weight: &Weight, table: &Table, guard: &mut Vec<String>) -> String {
-        let column = self.number(&weight.value, table, guard);
-        clamped_steps(&per_step(&column, &weight.step), 0, signed(weight.steps))
+        let ends = (0, signed(weight.steps));
+        self.steps(&weight.value, table, &Exact::ZERO, &weight.step, ends, guard)
+    }
+}
+
+fn present(column: &str, guard: &mut Vec<String>) {
+    let present = format!("{column}{PRESENT}");
+    if !guard.contains(&present) {
+        guard.push(present);
+    }
+}
+
+/// The declared range of a number's column.
+struct Declared {
+    low: Exact,
+    high: Exact,
+    /// The same where all values are whole.
+    whole: Option<(i64, i64)>,
+}
+
+/// The range of what is a column of numbers itself.
+fn bare(value: &Expr, table: &Table) -> Option<Declared> {
+    let Expr::Column(index) = value else { return None };
+    match &table.columns[*index].kind {
+        ColumnType::Integer { min, max, .. } => {
+            Some(Declared { low: Exact::from(*min), high: Exact::from(*max), whole: Some((*min, *max)) })
+        }
+        ColumnType::Number { min, max, .. } => {
+            Some(Declared { low: min.clone(), high: max.clone(), whole: None })
+        }
+        _ => None,
     }
 }
 
@@ -312,70 +563,93 @@ fn signed(steps: u64) -> i64 {
     i64::try_from(steps).expect("coarsening keeps steps far below 2^63")
 }
 
-/// The text of every coordinate of a measure, over the columns of `values`.
-fn coordinates(measure: &Measure, table: &Table, values: &mut Values) -> Vec<String> {
-    let mut guard = values.guard(measure, table);
-    let terms = match &measure.content {
-        Content::Count { present: None } => vec!["1".to_owned()],
-        Content::Count { present: Some(value) } if value.ty(table) == Some(Type::Number) => {
-            values.number(value, table, &mut guard);
-            vec!["1".to_owned()]
-        }
+/// Adds the coordinates of a measure, over the sums of its terms: one term and its powers serve them all.
+fn coordinates(measure: &Measure, table: &Table, sums: &mut Sums) {
+    let mut guard = sums.values.guard(measure, table);
+    let weight = measure.content.weight().map(|weight| sums.values.weight(weight, table, &mut guard));
+    let weight = weight.as_deref();
+    let found = match &measure.content {
+        Content::Count { present: None } => vec![sums.count(&guard)],
         Content::Count { present: Some(value) } => {
-            let column = values.column(value, table, Sight::Stored);
-            guard.push(format!("{column} IS NOT NULL"));
-            vec!["1".to_owned()]
+            let sight = match bare(value, table) {
+                None if value.ty(table) == Some(Type::Number) => Sight::Clamped,
+                _ => Sight::Stored,
+            };
+            let column = sums.values.column(value, table, sight);
+            present(&column, &mut guard);
+            vec![sums.count(&guard)]
         }
         Content::Sum { value, step, low, high } => {
-            let column = values.number(value, table, &mut guard);
-            vec![clamped_steps(&per_step(&column, step), *low, *high)]
+            let j = sums.values.steps(value, table, &Exact::ZERO, step, (*low, *high), &mut guard);
+            let j = sums.term(guarded(&guard, &j));
+            vec![sums.sum(format!("SUM({j})"))]
         }
         Content::Moments { curve, value, low, step, steps, .. } => {
-            let column = values.number(value, table, &mut guard);
-            let above = format!("({column} - {})", double(low));
             let top = signed(*steps);
-            basis(*curve, &clamped_steps(&per_step(&above, step), 0, top), top)
+            let j = sums.values.steps(value, table, low, step, (0, top), &mut guard);
+            basis(*curve, &sums.powers(*curve, &j, &guard, weight), top)
         }
         Content::Poverty { degree, value, line, steps, .. } => {
-            let value = values.number(value, table, &mut guard);
-            let line = values.number(line, table, &mut guard);
-            let top = signed(*steps);
+            let (curve, top) = (degree.curve(), signed(*steps));
+            let mut poor = guard.clone();
+            let (sight, most) = gap(value, line, top, table);
+            let value = sums.values.number(value, table, sight, &mut guard);
             // The line is above 0; rounding in its expression might lose that.
-            let gap = format!("({line} - {value}) * {top}.0 / NULLIF({line}, 0.0)");
-            let curve = degree.curve();
-            // A curve of one coordinate has no j.
-            let j = match curve {
-                Curve::Constant => String::new(),
-                _ => clamped_steps(&gap, 0, top),
+            let divisor = |column: &str| match line {
+                Expr::Number(_) => column.to_owned(),
+                _ => format!("NULLIF({column}, 0.0)"),
+            };
+            let line = sums.values.number(line, table, Sight::Clamped, &mut guard);
+            let j = format!("({line} - {value}) * {top}.0 / {}", divisor(&line));
+            poor.push(format!("{value} < {line}"));
+            let powers = sums.powers(curve, &clamped_steps(&j, 0, most), &poor, weight);
+            let all = match weight {
+                Some(weight) => {
+                    let weight = sums.term(guarded(&guard, weight));
+                    sums.sum(format!("SUM({weight})"))
+                }
+                None => sums.count(&guard),
             };
             let whole = top.pow(curve.power());
-            let poor = basis(curve, &j, top);
-            let rest = format!("CASE WHEN {value} < {line} THEN 0 ELSE {whole} END");
-            let poor = poor.iter().map(|term| format!("CASE WHEN {value} < {line} THEN {term} ELSE 0 END"));
-            std::iter::once(rest).chain(poor).collect()
+            let rest = format!("({all} - COALESCE({}, 0))", powers[0]);
+            let rest = if whole == 1 { rest } else { format!("{whole} * {rest}") };
+            std::iter::once(rest).chain(basis(curve, &powers, top)).collect()
         }
         // These have statements of their own.
         Content::Units | Content::Histogram { .. } => Vec::new(),
     };
-    let weight = measure.content.weight().map(|weight| values.weight(weight, table, &mut guard));
-    let weighted = terms.into_iter().map(|term| match &weight {
-        Some(weight) => format!("{weight} * ({term})"),
-        None => term,
-    });
-    weighted.map(|term| guarded(guard.clone(), term, "0")).collect()
+    sums.coordinates.extend(found);
 }
 
-/// The coordinates of a curve at `j` of `0..=top`.
-fn basis(curve: Curve, j: &str, top: i64) -> Vec<String> {
-    match curve {
-        Curve::Constant => vec!["1".to_owned()],
-        Curve::Linear => vec![format!("{top} - {j}"), j.to_owned()],
-        Curve::Quadratic => vec![
-            format!("2 * {j} * {j} - {} * {j} + {}", 3 * top, top * top),
-            format!("4 * {j} * ({top} - {j})"),
-            format!("{j} * (2 * {j} - {top})"),
-        ],
+/// How a poor row's value is seen, and the most steps of its gap. Below a line within the range of a column only values
+/// under that range have to be told apart from the others: their gap is that of its end.
+fn gap(value: &Expr, line: &Expr, top: i64, table: &Table) -> (Sight, i64) {
+    match (bare(value, table), line) {
+        (Some(range), Expr::Number(line)) if range.low < *line && *line <= range.high => {
+            let half = Exact::from_parts(1.into(), 2u8.into());
+            let steps = ((line - &range.low) / line * Exact::from(top) + half).floor();
+            (Sight::Stored, i64::try_from(steps).map_or(top, |steps| steps.min(top)))
+        }
+        _ => (Sight::Clamped, top),
     }
+}
+
+/// The sums of the coordinates of a curve at `j` of `0..=top` out of those of the powers of `j`.
+fn basis(curve: Curve, powers: &[String], top: i64) -> Vec<String> {
+    match (curve, powers) {
+        (Curve::Linear, [rows, j]) => vec![format!("{top} * {rows} - {j}"), j.clone()],
+        (Curve::Quadratic, [rows, j, square]) => vec![
+            format!("2 * {square} - {} * {j} + {} * {rows}", 3 * top, top * top),
+            format!("4 * ({top} * {j} - {square})"),
+            format!("2 * {square} - {top} * {j}"),
+        ],
+        (_, powers) => powers[..1].to_vec(),
+    }
+}
+
+/// How far a double lies above `low`.
+fn beyond(column: &str, low: &Exact) -> String {
+    if low.is_zero() { column.to_owned() } else { format!("({column} - {})", double(low)) }
 }
 
 /// `value / step` with a factor and a divisor that are whole wherever the step is a decimal.
@@ -413,18 +687,22 @@ fn clamped(value: &str, rounding: Rounding, low: i64, high: i64) -> String {
     format!("CAST(LEAST(GREATEST({rounded}, {low}), {high}) AS BIGINT)")
 }
 
-/// The cell number, row-major over the keys, whose numbers `number` gives; NULL when one of them is.
-fn cell(question: &Question<'_>, number: impl Fn(usize, &Domain) -> String) -> String {
+/// A row's cell number, row-major over the keys; NULL when one of them is in no cell.
+fn cell(question: &Question<'_>) -> String {
     let mut text = String::new();
     for (i, key) in question.keys.iter().enumerate() {
-        let number = number(i, &key.domain);
+        let number = index(&format!("\"k{i}\""), &key.domain, is_whole(&key.expr, question.table));
         text = if i == 0 { number } else { format!("({text}) * {} + {number}", key.domain.len()) };
     }
     format!("CAST({} AS BIGINT)", if text.is_empty() { "0" } else { &text })
 }
 
-/// The number of a key's value in its domain, or NULL.
-fn index(column: &str, domain: &Domain) -> String {
+/// The number of a key's value in its domain, or NULL. The column is a double, or a BIGINT where it is whole.
+fn index(column: &str, domain: &Domain, is_whole: bool) -> String {
+    let number = |value: &Exact| match integer(value) {
+        Some(value) if is_whole => whole(value),
+        _ => double(value),
+    };
     match domain {
         Domain::Texts(values) => {
             let mut text = format!("CASE {column}");
@@ -436,19 +714,26 @@ fn index(column: &str, domain: &Domain) -> String {
         Domain::Booleans => format!("CASE WHEN {column} THEN 1 WHEN NOT {column} THEN 0 END"),
         Domain::Integers { first, count } => {
             let last = first + *count as i64 - 1;
-            let (low, high) = (double(&Exact::from(*first)), double(&Exact::from(last)));
-            format!(
-                "CASE WHEN {column} >= {low} AND {column} <= {high} THEN CAST({column} - {low} AS BIGINT) END"
-            )
+            let above = match is_whole {
+                true => above(column, *first),
+                false => format!("CAST({} AS BIGINT)", beyond(column, &Exact::from(*first))),
+            };
+            let (low, high) = (number(&Exact::from(*first)), number(&Exact::from(last)));
+            format!("CASE WHEN {column} BETWEEN {low} AND {high} THEN {above} END")
         }
         Domain::Bands { starts, last, .. } => {
-            let mut text = format!("CASE WHEN {column} < {} THEN NULL", double(&starts[0]));
+            let mut text = format!("CASE WHEN {column} < {} THEN NULL", number(&starts[0]));
             for (i, next) in starts.iter().skip(1).enumerate() {
-                text += &format!(" WHEN {column} < {} THEN {i}", double(next));
+                text += &format!(" WHEN {column} < {} THEN {i}", number(next));
             }
-            text + &format!(" WHEN {column} <= {} THEN {} END", double(last), starts.len() - 1)
+            text + &format!(" WHEN {column} <= {} THEN {} END", number(last), starts.len() - 1)
         }
     }
+}
+
+/// A whole number of 64 bits.
+fn integer(value: &Exact) -> Option<i64> {
+    if value.is_int() { i64::try_from(value.numerator().clone()).ok() } else { None }
 }
 
 /// An exact number as the nearest double, written so that it reads back as the same double.
