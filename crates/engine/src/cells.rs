@@ -145,6 +145,14 @@ mod tests {
         let grouped = "SELECT k, SUM(v) FROM t GROUP BY k";
         let cells = sums(&t, grouped, 2, 1).await.expect("sums cannot overflow");
         assert_eq!(cells, [expected(0..6), expected(6..8)]);
+        // So do products and sums of them.
+        let made = "SELECT k, 3 * (n + COALESCE(0 * s, 0)) - 5 * s * s FROM (SELECT k, COUNT(v) AS n, SUM(v) AS s FROM t GROUP BY k) AS g";
+        let of = |range: std::ops::Range<usize>| {
+            let (present, sum) = (v[range.clone()].iter().flatten().count() as i64, expected(range));
+            (3 * present).wrapping_sub(sum.wrapping_mul(5).wrapping_mul(sum))
+        };
+        let cells = sums(&t, made, 2, 1).await.expect("products cannot overflow");
+        assert_eq!(cells, [of(0..6), of(6..8)]);
         let whole = "SELECT CAST(0 AS BIGINT), SUM(v) FROM t";
         let cells = sums(&t, whole, 1, 1).await.expect("sums cannot overflow");
         assert_eq!(cells, [expected(0..8)]);

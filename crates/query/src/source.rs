@@ -2,8 +2,12 @@
 //!
 //! The text depends on the plan alone, is the same for every engine (DataFusion, PostgreSQL and what speaks the SQL of
 //! either), and has the same integer result on all of them. So it is made of what engines agree on: comparisons, CASE,
-//! arithmetic of doubles, `floor`, LEAST and GREATEST that leave NULL out, and sums of 64-bit integers. Only such sums
-//! differ, in what a total beyond 64 bits becomes; the engine makes it the total modulo 2^64, as the ring does.
+//! arithmetic of doubles, `floor`, LEAST and GREATEST that leave NULL out, counts, and sums of 64-bit integers. Only such
+//! sums, and what is added and multiplied of them, differ: in what becomes of a total beyond 64 bits; the engine makes
+//! it the total modulo 2^64, as the ring does.
+//!
+//! As little as can be is done for each row, and the rest for each group: one term serves all coordinates of a measure,
+//! which are made of the sums of its powers.
 //!
 //! Nothing in a row can make the statement fail. [`reach`](crate::reach) shows that no value overflows, underflows or
 //! becomes NaN, a division by 0 gives NULL, and doubles are clamped before they become integers.
@@ -16,7 +20,8 @@
 //!   count, never by how much;
 //! * measured numbers see columns clamped to their declared ranges, on which the interval rests. Whatever
 //!   rounding in doubles does, the integer that is summed is clamped once more, so that the row bound
-//!   of the plan holds for every row that can exist.
+//!   of the plan holds for every row that can exist. Where a column itself is measured, clamping that integer is
+//!   enough, since rounding is monotone.
 
 use almoner_federation::{ColumnType, Exact, Table, show_date};
 
@@ -51,7 +56,7 @@ pub struct SourceQuery {
 /// What the rows of a source query are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shape {
-    /// `cell, c, c, ...`: what to add to these coordinates of the cell.
+    /// `cell, c, c, ...`: what to add to these coordinates of the cell, NULL being 0.
     Sums {
         /// The coordinate of each column after the first.
         coordinates: Vec<usize>,
@@ -133,7 +138,7 @@ pub(crate) fn sources(question: &Question<'_>, layout: &Layout) -> Vec<SourceQue
     sources
 }
 
-/// A row's number from 0 among so many.
+/// A row's number from 0 among so many, or NULL.
 struct Bin {
     text: String,
     bins: usize,
@@ -158,12 +163,11 @@ fn statement(question: &Question<'_>, sums: &Sums, bin: Option<Bin>, mut conditi
         columns.push("1 AS \"row\"".into());
     }
     format!(
-        "SELECT {all}\nFROM (\n  SELECT {selected}\n  FROM (\n{steps}{holding}\n  ) AS \"steps\"{numbered}{groups}\n) AS \"groups\"",
+        "SELECT {all}\nFROM (\n  SELECT {selected}\n  FROM (\n{steps}{holding}\n  ) AS \"steps\"{groups}\n) AS \"groups\"",
         all = grouping.numbers.into_iter().chain(coordinates).collect::<Vec<_>>().join(",\n  "),
         selected = names.iter().cloned().chain(aggregates).collect::<Vec<_>>().join(", "),
         steps = steps(question, &sums.values, &columns),
         holding = clause("WHERE", &conditions, " AND "),
-        numbered = clause("WHERE", &grouping.numbered, " AND "),
         groups = clause("GROUP BY", &names, ", "),
     )
 }
@@ -172,49 +176,45 @@ fn statement(question: &Question<'_>, sums: &Sums, bin: Option<Bin>, mut conditi
 ///
 /// Texts are grouped as they are and only the groups are numbered, because engines hash a list that a text may be in,
 /// but go through the branches of a CASE one by one. All other keys, and the bin, make one number, which engines
-/// group faster than several.
+/// group faster than several. It is NULL where one of them is: such rows are one more group, of no cell, because a
+/// condition that there is a number would make engines compute it twice.
 struct Grouping {
     /// What holds for the columns of a row that is in a cell.
     conditions: Vec<String>,
     /// What rows are grouped by, over the same columns, and its name.
     columns: Vec<(String, String)>,
-    /// What holds for the named columns.
-    numbered: Vec<String>,
     /// The columns of a statement's row that say where it belongs: its cell, then the bin.
     numbers: Vec<String>,
 }
 
 impl Grouping {
     fn of(question: &Question<'_>, bin: Option<Bin>) -> Grouping {
-        let (mut conditions, mut columns, mut numbered) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut conditions, mut columns) = (Vec::new(), Vec::new());
         // The row's number in the keys that are no texts, and the group's in those that are.
         let (mut row, mut texts) = (Vec::new(), Vec::new());
         let mut stride: usize =
-            question.keys.iter().map(|key| key.domain.len()).fold(1, usize::saturating_mul);
+            question.keys.iter().map(|key| key.domain.len().max(1)).fold(1, usize::saturating_mul);
         for (i, key) in question.keys.iter().enumerate() {
-            stride /= key.domain.len();
+            stride /= key.domain.len().max(1);
             let column = format!("\"k{i}\"");
             let scaled = |number: String| if stride == 1 { number } else { format!("{number} * {stride}") };
-            match (&key.domain, is_whole(&key.expr, question.table)) {
-                (Domain::Texts(values), _) => {
+            match &key.domain {
+                Domain::Texts(values) => {
                     let name = format!("\"g{i}\"");
                     conditions.push(format!("{column} IN ({})", hashed(values)));
                     texts.push(scaled(index(&name, &key.domain, false)));
                     columns.push((column, name));
                 }
-                (Domain::Integers { first, count }, true) => {
+                Domain::Integers { first, count } if is_whole(&key.expr, question.table) => {
                     let last = first + *count as i64 - 1;
                     conditions.push(format!("{column} BETWEEN {} AND {}", whole(*first), whole(last)));
                     row.push(scaled(above(&column, *first)));
                 }
-                (domain @ Domain::Booleans, _) => {
+                domain @ Domain::Booleans => {
                     conditions.push(format!("{column} IS NOT NULL"));
                     row.push(scaled(index(&column, domain, false)));
                 }
-                (domain, is_whole) => {
-                    row.push(scaled(index(&column, domain, is_whole)));
-                    numbered = vec!["\"g\" IS NOT NULL".to_owned()];
-                }
+                domain => row.push(scaled(index(&column, domain, is_whole(&key.expr, question.table)))),
             }
         }
         let keys = row.len();
@@ -226,7 +226,6 @@ impl Grouping {
             } else {
                 vec![format!("({}) * {bins}", row.join(" + ")), bin.text]
             };
-            numbered = vec!["\"g\" IS NOT NULL".to_owned()];
         }
         if !row.is_empty() {
             columns.push((row.join(" + "), "\"g\"".into()));
@@ -244,7 +243,7 @@ impl Grouping {
             (0, _) => numbers.push("CAST(\"g\" AS BIGINT) AS \"bin\"".into()),
             _ => numbers.push(format!("CAST(\"g\" % {bins} AS BIGINT) AS \"bin\"")),
         }
-        Grouping { conditions, columns, numbered, numbers }
+        Grouping { conditions, columns, numbers }
     }
 }
 
@@ -316,14 +315,12 @@ fn histogram(
     let text = match bins {
         Binned::Values { value, pieces } => match &pieces[..] {
             [Piece::Points { low, step, count }] => {
-                sums.values.steps(value, table, low, step, (0, i64::from(count - 1)), &mut guard)
+                let ends = (0, i64::from(count - 1));
+                sums.values.steps(value, table, low, step, ends, &mut guard)
             }
             pieces => {
-                let sight = match (bare(value, table), pieces.first(), pieces.last()) {
-                    // The bins at both ends take what lies beyond.
-                    (Some(_), Some(Piece::Even { .. }), Some(Piece::Even { .. })) => Sight::Stored,
-                    _ => Sight::Clamped,
-                };
+                // The bins at both ends take what lies beyond.
+                let sight = if bare(value, table).is_some() { Sight::Stored } else { Sight::Clamped };
                 bin(&sums.values.number(value, table, sight, &mut guard), pieces)
             }
         },
@@ -356,7 +353,14 @@ fn bin(column: &str, pieces: &[Piece]) -> String {
             if first == 0 { index } else { format!("{first} + {index}") }
         };
         match piece {
-            Piece::Points { low, .. } => alone += &format!(" WHEN {column} = {} THEN {first}", double(low)),
+            Piece::Points { low, .. } => {
+                let sign = match i {
+                    0 => "<=",
+                    _ if i + 1 == pieces.len() => ">=",
+                    _ => "=",
+                };
+                alone += &format!(" WHEN {column} {sign} {} THEN {first}", double(low));
+            }
             Piece::Even { low, .. } if i + 1 == pieces.len() => rest = Some(index(low)),
             Piece::Even { low, high, .. } => {
                 runs += &format!(" WHEN {column} < {} THEN {}", double(high), index(low));

@@ -158,3 +158,45 @@ async fn units_are_counted_once_in_each_group() {
         assert_eq!(moved as u128, d2 * d2, "{sql}");
     }
 }
+
+/// What lies beyond a column's range is what lies at its end, even where the grid of steps goes on: 333 steps of 3 end
+/// below 1000, and the grid at 1002. A group without a poor row still counts who is not.
+#[tokio::test]
+async fn values_beyond_a_range_count_as_its_ends() {
+    let manifest = manifest_of(
+        2,
+        "id",
+        1_000,
+        "name = \"people\"\nrows_per_unit = 1\ncolumn = [{ name = \"ward\", type = \"integer\", min = -1, max = 1 }, \
+         { name = \"x\", type = \"number\", min = 10, max = 1010, resolution = 3 }, \
+         { name = \"w\", type = \"integer\", min = 2, max = 9 }]\n",
+    );
+    let rows = "id,ward,x,w\n1,-1,5000,1\n2,-1,1010,2\n3,0,-7,100\n4,0,10,9\n5,1,,5\n6,2,500,5\n7,,500,5\n8,-9223372036854775808,500,5\n";
+    let files = folder(&[("people.csv", rows.as_bytes())]);
+    let source = open(files.path(), &manifest).await.expect("the folder is all right");
+    for (sql, expected) in [
+        ("SELECT ward, AVG(x) FROM people GROUP BY ward", vec![2, 666, 668, 0, 0, 0]),
+        ("SELECT ward, COUNT(*), SUM(w) FROM people GROUP BY ward", vec![2, 4, 2, 18, 1, 5]),
+        // The sum's steps are those nearest to 10 / 3 and 1010 / 3.
+        ("SELECT ward, SUM(x) FROM people GROUP BY ward", vec![674, 6, 0]),
+        (
+            "SELECT ward, COUNT(*) FILTER (WHERE x > 1010), COUNT(x) FROM people GROUP BY ward",
+            vec![1, 2, 0, 2, 0, 0],
+        ),
+        (
+            "SELECT ward, POVERTY_HEADCOUNT(x, 11), COUNT(w) FROM people GROUP BY ward",
+            vec![2, 0, 2, 0, 2, 2, 0, 0, 1],
+        ),
+    ] {
+        let plan = almoner_query::plan(&manifest, sql, PicoRho::new(1_000_000_000_000))
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let cells = source.cells(&plan).await.expect("the question can be answered").values;
+        assert_eq!(cells, expected, "{sql}");
+    }
+    // The gap of the lowest value that is told apart is a half of the line 20, and nobody has a larger one.
+    let sql = "SELECT ward, POVERTY_GAP(x, 20) FROM people GROUP BY ward";
+    let plan = almoner_query::plan(&manifest, sql, PicoRho::new(1_000_000_000_000)).expect("a plan");
+    let cells = source.cells(&plan).await.expect("the question can be answered").values;
+    let steps = cells[0] / 2;
+    assert_eq!(cells, [2 * steps, 0, 0, 0, steps, steps, 0, 0, 0]);
+}
