@@ -231,7 +231,8 @@ impl Grouping {
         let number = match (keys, bins) {
             (0, _) => None,
             (_, 1) => Some("\"g\"".to_owned()),
-            _ => Some(format!("\"g\" / {bins}")),
+            // Without a remainder, because some engines do not divide whole numbers as such.
+            _ => Some(format!("(\"g\" - \"g\" % {bins}) / {bins}")),
         };
         let cell: Vec<String> = number.into_iter().chain(texts).collect();
         let cell = if cell.is_empty() { "0".to_owned() } else { cell.join(" + ") };
