@@ -121,7 +121,8 @@ impl Peer {
     pub(crate) async fn cells(&self, plan: &Plan) -> Result<Taken<Vec<i64>>, SourceError> {
         let before = self.version().await?;
         let mut cells = vec![0; plan.dimension()];
-        let (width, most) = (plan.width(), plan.dimension());
+        // Beside the groups of cells there is one for each combination of texts whose other keys have no number.
+        let (width, most) = (plan.width(), 2 * plan.dimension());
         for (number, query) in self.mapping.held(plan) {
             let sql = self.statement(number, query).await?;
             match &query.shape {

@@ -147,9 +147,9 @@ async fn what_is_no_answer_to_the_question_is_refused() {
         ("(0, 'x')", "where whole numbers belong"),
         ("(0)", "gave 1 columns"),
         ("(0, 1, 2)", "gave 3 columns"),
-        // One cell has one row.
-        ("(0, 1), (0, 1)", "more than 1 rows"),
-        ("(7, 1), (8, 1)", "more than 1 rows"),
+        // One cell has one row, and so have the rows of none.
+        ("(0, 1), (0, 1), (0, 1)", "more than 2 rows"),
+        ("(7, 1), (8, 1), (9, 1)", "more than 2 rows"),
     ] {
         instead(values);
         refused(&source, inside).await;
