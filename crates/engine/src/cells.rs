@@ -1,7 +1,7 @@
 //! Runs a source query and lays its rows out as cells. Total: rows that do not belong are ignored.
 
 use almoner_query::{Shape, SourceQuery};
-use datafusion::arrow::array::{Array, AsArray, PrimitiveArray, RecordBatch};
+use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::prelude::{DataFrame, SQLOptions, SessionContext};
 
@@ -16,11 +16,7 @@ pub(crate) async fn add(
     cells: &mut [i64],
 ) -> Result<(), SourceError> {
     let frame = frame(context, query).await?;
-    let columns = match &query.shape {
-        Shape::Sums { coordinates } => coordinates.len() + 1,
-        Shape::Histogram { .. } => 3,
-        Shape::Units(_) => return Err(SourceError::answer("units are no cells")),
-    };
+    let columns = columns(&query.shape)?;
     let fields = frame.schema().fields();
     if fields.len() != columns || fields.iter().any(|field| *field.data_type() != DataType::Int64) {
         return Err(SourceError::answer(format!("expected {columns} integer columns")));
@@ -39,44 +35,47 @@ pub(crate) async fn frame(context: &SessionContext, query: &SourceQuery) -> Resu
 }
 
 fn place(batch: &RecordBatch, shape: &Shape, width: usize, cells: &mut [i64]) {
-    let column = |index: usize| batch.column(index).as_primitive::<Int64Type>();
-    let present =
-        |values: &PrimitiveArray<Int64Type>, row: usize| values.is_valid(row).then(|| values.value(row));
-    let mut add = |row: usize, coordinate: Option<usize>, values: &PrimitiveArray<Int64Type>| {
-        put(cells, width, present(column(0), row), coordinate, present(values, row));
-    };
-    match shape {
-        Shape::Sums { coordinates } => {
-            for (index, coordinate) in coordinates.iter().enumerate() {
-                let values = column(index + 1);
-                (0..batch.num_rows()).for_each(|row| add(row, Some(*coordinate), values));
-            }
-        }
-        Shape::Units(_) => {}
-        Shape::Histogram { first, bins } => {
-            for row in 0..batch.num_rows() {
-                let bin = present(column(1), row).and_then(|bin| usize::try_from(bin).ok());
-                add(row, bin.filter(|bin| bin < bins).map(|bin| first + bin), column(2));
-            }
-        }
+    let columns: Vec<_> = batch.columns().iter().map(|column| column.as_primitive::<Int64Type>()).collect();
+    let mut values = Vec::with_capacity(columns.len());
+    for row in 0..batch.num_rows() {
+        values.clear();
+        values.extend(columns.iter().map(|column| column.is_valid(row).then(|| column.value(row))));
+        put(cells, width, shape, &values);
     }
 }
 
-/// Adds a value to a coordinate of a cell, if there are such.
-pub(crate) fn put(
-    cells: &mut [i64],
-    width: usize,
-    cell: Option<i64>,
-    coordinate: Option<usize>,
-    value: Option<i64>,
-) {
-    let cell = cell.and_then(|cell| usize::try_from(cell).ok());
-    let (Some(cell), Some(coordinate), Some(value)) = (cell, coordinate, value) else {
-        return;
+/// How many columns a row of whole numbers has.
+///
+/// # Errors
+/// [`SourceError::Answer`] where rows hold units.
+pub(crate) fn columns(shape: &Shape) -> Result<usize, SourceError> {
+    match shape {
+        Shape::Sums { coordinates } => Ok(coordinates.len() + 1),
+        Shape::Histogram { .. } => Ok(3),
+        Shape::Units(_) => Err(SourceError::answer("units are no cells")),
+    }
+}
+
+/// Adds what one row of [`columns`] says, whichever engine gave it; what has no place is ignored.
+pub(crate) fn put(cells: &mut [i64], width: usize, shape: &Shape, row: &[Option<i64>]) {
+    let number = |value: Option<i64>| value.and_then(|value| usize::try_from(value).ok());
+    let Some(first) = number(row[0]).and_then(|cell| cell.checked_mul(width)) else { return };
+    let mut add = |coordinate: usize, value: Option<i64>| {
+        let index = first.checked_add(coordinate);
+        if let (Some(into), Some(value)) = (index.and_then(|index| cells.get_mut(index)), value) {
+            *into = into.wrapping_add(value);
+        }
     };
-    let index = cell.checked_mul(width).and_then(|first| first.checked_add(coordinate));
-    if let Some(into) = index.and_then(|index| cells.get_mut(index)) {
-        *into = into.wrapping_add(value);
+    match shape {
+        Shape::Sums { coordinates } => {
+            coordinates.iter().zip(&row[1..]).for_each(|(coordinate, value)| add(*coordinate, *value));
+        }
+        Shape::Histogram { first, bins } => {
+            if let Some(bin) = number(row[1]).filter(|bin| bin < bins) {
+                add(first + bin, row[2]);
+            }
+        }
+        Shape::Units(_) => {}
     }
 }
 

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use almoner_federation::{ColumnType, Digest, Manifest, Name, Table, Territory, lp};
-use almoner_query::{PLACEMENT_COLUMN, Plan, SourceQuery};
+use almoner_query::{PLACEMENT_COLUMN, Plan, SourceQuery, quoted};
 
 use crate::SourceError;
-use crate::relation::quoted;
 
 /// Longest SELECT of a table.
 const MAX_SELECT_BYTES: usize = 1 << 16;

@@ -6,7 +6,7 @@
 //! are. Nothing in a row can make it fail: every cast stands in a CASE that asks first.
 
 use almoner_federation::{ColumnType, Table, Territory};
-use almoner_query::{MAGNITUDE_BITS, PLACEMENT_COLUMN};
+use almoner_query::{MAGNITUDE_BITS, PLACEMENT_COLUMN, quoted, text_literal};
 
 use crate::flight;
 use crate::rows::MAX_FIELD_BYTES;
@@ -37,6 +37,45 @@ impl Dialect {
             Dialect::PostgreSql => "MATERIALIZED ",
             Dialect::DataFusion { .. } => "",
         }
+    }
+
+    /// A value as text.
+    fn as_text(&self, value: &str) -> String {
+        match self {
+            Dialect::PostgreSql => format!("CAST({value} AS TEXT)"),
+            Dialect::DataFusion { .. } => format!("CAST({value} AS VARCHAR)"),
+        }
+    }
+
+    /// A date as days since 1970-01-01.
+    fn days(&self, date: &str) -> String {
+        match self {
+            Dialect::PostgreSql => format!("{date} - DATE '1970-01-01'"),
+            Dialect::DataFusion { .. } => format!("CAST({date} AS INTEGER)"),
+        }
+    }
+
+    /// `<octets>:<text>`, or `-` for NULL.
+    pub(crate) fn field(&self, text: &str) -> String {
+        let octets = self.as_text(&format!("octet_length({text})"));
+        format!("COALESCE({octets} || ':' || {text}, '-')")
+    }
+
+    /// The five integers of a number, as [`crate::tag`] defines them.
+    fn limbs(&self, own: &str) -> String {
+        let cast = match self {
+            Dialect::PostgreSql => "CAST",
+            Dialect::DataFusion { .. } => "TRY_CAST",
+        };
+        let whole = |scale: f64| format!("trunc({own} * {})", double(scale));
+        let limb = |index: usize| {
+            let above = match index {
+                0 => String::new(),
+                _ => format!(" - {} * {}", whole(SCALES[index - 1]), double(SCALES[2])),
+            };
+            self.as_text(&format!("{cast}({}{above} AS BIGINT)", whole(SCALES[index])))
+        };
+        (0..SCALES.len()).map(limb).collect::<Vec<_>>().join(" || ',' || ")
     }
 
     /// Behind a text literal.
@@ -280,15 +319,6 @@ pub(crate) fn double(value: f64) -> String {
     format!("CAST('{value:e}' AS DOUBLE PRECISION)")
 }
 
-/// A name in double quotes.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-pub(crate) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// A column of the manifest as it is read.
 #[derive(Debug, Clone)]
 pub(crate) struct Column {
@@ -417,7 +447,7 @@ impl Relation {
         let message = self.message();
         let nested = format!(
             "sha256({TAG_KEY} || sha256({TAG_KEY} || convert_to(\"message\" || {}, 'UTF8')))",
-            field("\"occurrence\"")
+            self.dialect.field("\"occurrence\"")
         );
         steps.push(format!(
             "{bounded} AS NOT MATERIALIZED (
@@ -435,21 +465,21 @@ UNION ALL SELECT \"u\"{columns} FROM (
     }
 
     /// The message of a row's tag without its number among equal ones; see [`crate::tag`].
-    fn message(&self) -> String {
-        let mut parts = vec![literal(&format!("{}:{}", self.table.len(), self.table)), field("\"u\"")];
+    pub(crate) fn message(&self) -> String {
+        let dialect = &self.dialect;
+        let mut parts =
+            vec![text_literal(&format!("{}:{}", self.table.len(), self.table)), dialect.field("\"u\"")];
         for (i, column) in self.columns.iter().enumerate() {
             let own = format!("\"c{i}\"");
-            parts.push(match column.kind {
-                ColumnType::Text { .. } => field(&own),
-                ColumnType::Integer { .. } => field(&format!("CAST({own} AS TEXT)")),
-                ColumnType::Number { .. } => field(&limbs(&own)),
-                ColumnType::Boolean => {
-                    field(&format!("CASE WHEN {own} THEN 't' WHEN NOT {own} THEN 'f' END"))
-                }
-                ColumnType::Date { .. } => field(&format!("CAST({own} - DATE '1970-01-01' AS TEXT)")),
-            });
+            parts.push(dialect.field(&match column.kind {
+                ColumnType::Text { .. } => own,
+                ColumnType::Integer { .. } => dialect.as_text(&own),
+                ColumnType::Number { .. } => dialect.limbs(&own),
+                ColumnType::Boolean => format!("CASE WHEN {own} THEN 't' WHEN NOT {own} THEN 'f' END"),
+                ColumnType::Date { .. } => dialect.as_text(&dialect.days(&own)),
+            }));
         }
-        format!("(({}) COLLATE \"C\")", parts.join("\n        || "))
+        format!("(({}){})", parts.join("\n        || "), dialect.bytewise())
     }
 
     /// The table as a statement names it, from its bounded rows and where needed from where units are placed.
@@ -526,7 +556,7 @@ fn tallies(relations: &[Relation], names: &[String], territory: &Territory, join
         .names
         .iter()
         .enumerate()
-        .map(|(i, name)| format!("({}{bytewise}, {i})", literal(name)))
+        .map(|(i, name)| format!("({}{bytewise}, {i})", text_literal(name)))
         .collect();
     let parts: Vec<String> = relations
         .iter()
@@ -544,24 +574,6 @@ fn tallies(relations: &[Relation], names: &[String], territory: &Territory, join
         "SELECT \"u\", \"number\", COUNT(*) AS \"rows\" FROM (\n{}\n) AS \"placed\" GROUP BY \"u\", \"number\"",
         parts.join("\nUNION ALL ")
     )
-}
-
-/// `<octets>:<text>`, or `-` for NULL.
-fn field(text: &str) -> String {
-    format!("COALESCE(CAST(octet_length({text}) AS TEXT) || ':' || {text}, '-')")
-}
-
-/// The five integers of a number, as [`crate::tag`] defines them.
-fn limbs(own: &str) -> String {
-    let whole = |scale: f64| format!("trunc({own} * {})", double(scale));
-    let limb = |index: usize| {
-        let above = match index {
-            0 => String::new(),
-            _ => format!(" - {} * {}", whole(SCALES[index - 1]), double(SCALES[2])),
-        };
-        format!("CAST(CAST({}{above} AS BIGINT) AS TEXT)", whole(SCALES[index]))
-    };
-    (0..SCALES.len()).map(limb).collect::<Vec<_>>().join(" || ',' || ")
 }
 
 /// What the data officer should know of a table: rows, those without a unit, and for each column how many are empty

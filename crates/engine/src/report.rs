@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use almoner_federation::Territory;
+
 use crate::SourceError;
 use crate::relation::{Column, Relation};
 
@@ -62,6 +64,18 @@ pub struct ColumnReport {
     pub empty: u64,
     /// Fields that hold no value of the declared type, such as `n/a`, NaN, or an integer beyond 64 bits.
     pub unreadable: u64,
+}
+
+impl TerritoryReport {
+    /// From what [`territory_report`](crate::relation::territory_report) gives.
+    pub(crate) fn of_database(territory: &Territory, found: &[u64]) -> TerritoryReport {
+        TerritoryReport {
+            column: territory.column.clone(),
+            units_in_several: found[0],
+            units_nowhere: found[1],
+            rows_elsewhere: found[2],
+        }
+    }
 }
 
 impl TableReport {

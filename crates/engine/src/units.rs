@@ -37,13 +37,23 @@ impl Buckets<'_> {
         u64::from_be_bytes(first) & (self.buckets - 1)
     }
 
-    /// Sets a unit's bit of a sketch in a cell.
-    pub(crate) fn set(&self, cell: usize, sketch: usize, unit: &str, words: &mut [u64]) {
-        let bucket = self.of(sketch, unit);
-        let word = self.first[sketch] + (bucket / 64) as usize;
-        let index = cell.checked_mul(self.width).and_then(|first| first.checked_add(word));
-        if let Some(word) = index.and_then(|index| words.get_mut(index)) {
-            *word |= 1 << (bucket % 64);
+    /// That the plan has these sketches.
+    pub(crate) fn check(&self, sketches: &[usize]) -> Result<(), SourceError> {
+        if sketches.iter().any(|sketch| *sketch >= self.first.len()) {
+            return Err(SourceError::answer("a sketch that the plan does not have"));
+        }
+        Ok(())
+    }
+
+    /// Sets a unit's bit of each of these sketches in a cell.
+    pub(crate) fn set(&self, cell: usize, sketches: &[usize], unit: &str, words: &mut [u64]) {
+        for sketch in sketches {
+            let bucket = self.of(*sketch, unit);
+            let word = self.first[*sketch] + (bucket / 64) as usize;
+            let index = cell.checked_mul(self.width).and_then(|first| first.checked_add(word));
+            if let Some(word) = index.and_then(|index| words.get_mut(index)) {
+                *word |= 1 << (bucket % 64);
+            }
         }
     }
 }
@@ -56,15 +66,8 @@ pub(crate) async fn sketch(
     buckets: &Buckets<'_>,
     words: &mut [u64],
 ) -> Result<(), SourceError> {
-    if sketches.iter().any(|sketch| *sketch >= buckets.first.len()) {
-        return Err(SourceError::answer("a sketch that the plan does not have"));
-    }
-    each(context, query, |cell, unit| {
-        for sketch in sketches {
-            buckets.set(cell, *sketch, unit, words);
-        }
-    })
-    .await
+    buckets.check(sketches)?;
+    each(context, query, |cell, unit| buckets.set(cell, sketches, unit, words)).await
 }
 
 /// Runs a query of units and adds 1 to the coordinate of a cell for each different one in it. It remembers 16 bytes
@@ -144,8 +147,7 @@ mod tests {
             |key| Buckets { key, plan: Digest([9; 32]), buckets: 1024, width: 32, first: vec![0, 16] };
         let bits = |key, cell, unit| {
             let mut words = vec![0u64; 64];
-            buckets(key).set(cell, 0, unit, &mut words);
-            buckets(key).set(cell, 1, unit, &mut words);
+            buckets(key).set(cell, &[0, 1], unit, &mut words);
             words
         };
         let once = bits(&ours, 1, "7");

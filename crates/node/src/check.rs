@@ -5,7 +5,7 @@ use std::fmt;
 
 use almoner_engine::{LoadReport, Source, SourceError, TableReport};
 use almoner_federation::{Column, ColumnType, PicoRho, Table, show_date};
-use almoner_query::{Conclusions, plan};
+use almoner_query::{Conclusions, plan, quoted, text_literal};
 
 use crate::data::open_source;
 use crate::node::read_key;
@@ -102,8 +102,7 @@ fn outside(name: &str, kind: &ColumnType) -> Option<String> {
     let beyond = |low: String, high: String| Some(format!("{name} < {low} OR {name} > {high}"));
     match kind {
         ColumnType::Text { domain } => {
-            let texts: Vec<String> =
-                domain.as_ref()?.iter().map(|text| format!("'{}'", text.replace('\'', "''"))).collect();
+            let texts: Vec<String> = domain.as_ref()?.iter().map(|text| text_literal(text)).collect();
             Some(format!("{name} NOT IN ({})", texts.join(", ")))
         }
         ColumnType::Integer { min, max, .. } => beyond(min.to_string(), max.to_string()),
@@ -134,10 +133,6 @@ fn declared(kind: &ColumnType) -> String {
         ColumnType::Date { min, max } => format!("{} to {}", show_date(*min), show_date(*max)),
         kind => kind.word().to_owned(),
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 impl DataCheck {

@@ -46,4 +46,5 @@ pub use reach::MAGNITUDE_BITS;
 pub use source::{Shape, SourceQuery, Units};
 pub use spec::{MAX_PURPOSE_BYTES, Spec};
 pub use territory::PLACEMENT_COLUMN;
+pub use text::{quoted, text_literal};
 pub use uses::{Family, Uses};

@@ -26,12 +26,12 @@ pub(crate) fn decimal(value: &Exact) -> String {
 }
 
 /// A text as an SQL literal.
-pub(crate) fn text_literal(text: &str) -> String {
+pub fn text_literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
 /// A name in double quotes.
-pub(crate) fn quoted(name: &str) -> String {
+pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

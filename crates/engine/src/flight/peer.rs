@@ -13,7 +13,7 @@ use super::access::FlightSqlAccess;
 use super::answer::{texts, wholes};
 use super::client::Client;
 use super::relation::{self as reading, Class};
-use crate::cells::put;
+use crate::cells::{columns, put};
 use crate::data::Taken;
 use crate::mapping::{Mapping, find, wanted};
 use crate::relation::{self, Relation};
@@ -93,12 +93,7 @@ impl Peer {
                 let sql = relation::territory_report(&relations, territory).sql;
                 found = self.counts(&sql, found.len()).await?;
             }
-            report.territory = Some(TerritoryReport {
-                column: territory.column.clone(),
-                units_in_several: found[0],
-                units_nowhere: found[1],
-                rows_elsewhere: found[2],
-            });
+            report.territory = Some(TerritoryReport::of_database(territory, &found));
         }
         Ok(report)
     }
@@ -130,23 +125,9 @@ impl Peer {
                     let mut distinct = Distinct::new(*coordinate, width);
                     self.units(&sql, |cell, unit| distinct.add(cell, unit, &mut cells)).await?;
                 }
-                Shape::Units(Units::Sketched { .. }) => {
-                    return Err(SourceError::answer("units are no cells"));
-                }
-                Shape::Sums { coordinates } => {
-                    self.wholes(&sql, coordinates.len() + 1, most, |row| {
-                        for (index, coordinate) in coordinates.iter().enumerate() {
-                            put(&mut cells, width, row[0], Some(*coordinate), row[index + 1]);
-                        }
-                    })
-                    .await?;
-                }
-                Shape::Histogram { first, bins } => {
-                    self.wholes(&sql, 3, most, |row| {
-                        let bin = row[1].and_then(|bin| usize::try_from(bin).ok()).filter(|bin| bin < bins);
-                        put(&mut cells, width, row[0], bin.map(|bin| first + bin), row[2]);
-                    })
-                    .await?;
+                shape => {
+                    self.wholes(&sql, columns(shape)?, most, |row| put(&mut cells, width, shape, row))
+                        .await?;
                 }
             }
         }
@@ -165,16 +146,9 @@ impl Peer {
             let Shape::Units(Units::Sketched { sketches }) = &query.shape else {
                 return Err(SourceError::answer("cells are no sketches"));
             };
-            if sketches.iter().any(|sketch| *sketch >= buckets.first.len()) {
-                return Err(SourceError::answer("a sketch that the plan does not have"));
-            }
+            buckets.check(sketches)?;
             let sql = self.statement(number, query).await?;
-            self.units(&sql, |cell, unit| {
-                for sketch in sketches {
-                    buckets.set(cell, *sketch, unit, &mut words);
-                }
-            })
-            .await?;
+            self.units(&sql, |cell, unit| buckets.set(cell, sketches, unit, &mut words)).await?;
         }
         self.taken(before, words).await
     }

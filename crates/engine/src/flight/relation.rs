@@ -9,12 +9,11 @@
 //! the units do that, and only the rows of units over the bound are described and hashed.
 
 use almoner_federation::{ColumnType, Table};
-use almoner_query::MAGNITUDE_BITS;
+use almoner_query::{MAGNITUDE_BITS, quoted};
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
-use crate::relation::{Column, Dialect, Relation, Surplus, double, literal, quoted};
+use crate::relation::{Column, Dialect, Relation, Surplus, double};
 use crate::rows::MAX_FIELD_BYTES;
-use crate::tag::SCALES;
 use crate::value::{DAYS, MAX_EXPONENT_DIGITS, MAX_NUMBER_BYTES};
 
 /// What a column can say.
@@ -237,7 +236,7 @@ pub(crate) fn bounded(relation: &Relation, typed: &str, tag_key: &str) -> String
     let (columns, most) = (relation.listed(), relation.rows_per_unit);
     let tag = format!(
         "sha256({tag_key} || sha256({tag_key} || CAST(\"message\" || {} AS BYTEA)))",
-        field("\"occurrence\"")
+        relation.dialect.field("\"occurrence\"")
     );
     // A frame of rows, because the usual one of equal values cannot be had over bytes.
     format!(
@@ -252,42 +251,8 @@ pub(crate) fn bounded(relation: &Relation, typed: &str, tag_key: &str) -> String
     ) AS \"messages\"
   ) AS \"numbered\"
 ) AS \"tagged\" WHERE \"place\" <= {most}",
-        message = message(relation)
+        message = relation.message()
     )
-}
-
-/// The message of a row's tag without its number among equal ones.
-fn message(relation: &Relation) -> String {
-    let mut parts = vec![literal(&format!("{}:{}", relation.table.len(), relation.table)), field("\"u\"")];
-    for (i, column) in relation.columns.iter().enumerate() {
-        let own = format!("\"c{i}\"");
-        parts.push(match column.kind {
-            ColumnType::Text { .. } => field(&own),
-            ColumnType::Integer { .. } => field(&plain(&own)),
-            ColumnType::Number { .. } => field(&limbs(&own)),
-            ColumnType::Boolean => field(&format!("CASE WHEN {own} THEN 't' WHEN NOT {own} THEN 'f' END")),
-            ColumnType::Date { .. } => field(&plain(&format!("CAST({own} AS INTEGER)"))),
-        });
-    }
-    parts.join("\n        || ")
-}
-
-/// `<octets>:<text>`, or `-` for NULL.
-fn field(text: &str) -> String {
-    format!("COALESCE(CAST(octet_length({text}) AS VARCHAR) || ':' || {text}, '-')")
-}
-
-/// The five integers of a number, as [`crate::tag`] defines them.
-fn limbs(own: &str) -> String {
-    let whole = |scale: f64| format!("trunc({own} * {})", double(scale));
-    let limb = |index: usize| {
-        let above = match index {
-            0 => String::new(),
-            _ => format!(" - {} * {}", whole(SCALES[index - 1]), double(SCALES[2])),
-        };
-        format!("CAST(TRY_CAST({}{above} AS BIGINT) AS VARCHAR)", whole(SCALES[index]))
-    };
-    (0..SCALES.len()).map(limb).collect::<Vec<_>>().join(" || ',' || ")
 }
 
 /// A table over its columns at the server, each by its own name there: the unit first, then the manifest's. `tag_key` is

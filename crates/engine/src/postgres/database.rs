@@ -17,7 +17,7 @@ use super::pool::Pool;
 use super::transaction::Transaction;
 use super::whole::Whole;
 use super::{failed, role, survey};
-use crate::cells::put;
+use crate::cells::{columns, put};
 use crate::data::Taken;
 use crate::mapping::Mapping;
 use crate::relation::{self, Relation};
@@ -95,23 +95,8 @@ impl Database {
                     let mut distinct = Distinct::new(*coordinate, width);
                     rows.units(|cell, unit| distinct.add(cell, unit, &mut cells)).await?;
                 }
-                Shape::Units(Units::Sketched { .. }) => {
-                    return Err(SourceError::answer("units are no cells"));
-                }
-                Shape::Sums { coordinates } => {
-                    rows.wholes(coordinates.len() + 1, |row| {
-                        for (index, coordinate) in coordinates.iter().enumerate() {
-                            put(&mut cells, width, row[0], Some(*coordinate), row[index + 1]);
-                        }
-                    })
-                    .await?;
-                }
-                Shape::Histogram { first, bins } => {
-                    rows.wholes(3, |row| {
-                        let bin = row[1].and_then(|bin| usize::try_from(bin).ok()).filter(|bin| bin < bins);
-                        put(&mut cells, width, row[0], bin.map(|bin| first + bin), row[2]);
-                    })
-                    .await?;
+                shape => {
+                    rows.wholes(columns(shape)?, |row| put(&mut cells, width, shape, row)).await?;
                 }
             }
         }
@@ -131,16 +116,9 @@ impl Database {
             let Shape::Units(Units::Sketched { sketches }) = &query.shape else {
                 return Err(SourceError::answer("cells are no sketches"));
             };
-            if sketches.iter().any(|sketch| *sketch >= buckets.first.len()) {
-                return Err(SourceError::answer("a sketch that the plan does not have"));
-            }
+            buckets.check(sketches)?;
             let rows = self.ask(&transaction, &mut relations, number, query).await?;
-            rows.units(|cell, unit| {
-                for sketch in sketches {
-                    buckets.set(cell, *sketch, unit, &mut words);
-                }
-            })
-            .await?;
+            rows.units(|cell, unit| buckets.set(cell, sketches, unit, &mut words)).await?;
         }
         self.taken(transaction, words).await
     }

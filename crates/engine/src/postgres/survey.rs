@@ -46,12 +46,7 @@ pub(crate) async fn territory(
         let asked = territory_report(relations, territory);
         found = counts(client, &asked, key).await.map_err(|error| failed(&error))?;
     }
-    Ok(TerritoryReport {
-        column: territory.column.clone(),
-        units_in_several: found[0],
-        units_nowhere: found[1],
-        rows_elsewhere: found[2],
-    })
+    Ok(TerritoryReport::of_database(territory, &found))
 }
 
 /// A statement without parameters.
