@@ -9,8 +9,8 @@ mod address;
 mod answer;
 mod client;
 mod peer;
-mod relation;
+mod reading;
 
 pub use access::FlightSqlAccess;
 pub(crate) use peer::Peer;
-pub(crate) use relation::bounded;
+pub(crate) use reading::bounded;

@@ -12,7 +12,7 @@ use ring::hmac;
 use super::access::FlightSqlAccess;
 use super::answer::{texts, wholes};
 use super::client::Client;
-use super::relation::{self as reading, Class};
+use super::reading::{self, Class};
 use crate::cells::{columns, put};
 use crate::data::Taken;
 use crate::mapping::{Mapping, find, wanted};

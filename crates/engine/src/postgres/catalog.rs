@@ -7,9 +7,10 @@ use tokio_postgres::types::{Kind, ToSql, Type};
 use tokio_stream::StreamExt;
 
 use super::failed;
+use super::reading::{self, Class};
 use crate::SourceError;
 use crate::mapping::{find, wanted};
-use crate::relation::{self, Class, Relation, Surplus};
+use crate::relation::{Relation, Surplus};
 
 /// Whether one column alone has a unique index on which every row that this snapshot sees was checked. A table with
 /// heirs is left out: an index does not hold for theirs.
@@ -55,9 +56,9 @@ pub(crate) async fn relate(
         let names = statement.columns().iter().map(|own| own.name());
         let own = &statement.columns()[find(table, name, names)?];
         let class = class(own.type_())
-            .filter(|class| relation::read(own.name(), *class, declared).is_some())
+            .filter(|class| reading::read(own.name(), *class, declared).is_some())
             .ok_or_else(|| unfit(table, own.name(), own.type_(), declared))?;
-        if declared.is_none() && relation::is_injective(class) {
+        if declared.is_none() && reading::is_injective(class) {
             origin = own.table_oid().zip(own.column_id());
         }
         found.push((own.name().to_owned(), class));
@@ -67,7 +68,7 @@ pub(crate) async fn relate(
         None => false,
     };
     let surplus = if unique { Surplus::Nobody } else { Surplus::Unknown };
-    relation::relation(number, table, unit, mapped, &found, surplus)
+    reading::relation(number, table, unit, mapped, &found, surplus)
         .map_err(|place| SourceError::answer(format!("column {place} of {} has no reading", table.name)))
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod catalog;
 mod database;
 mod pool;
+mod reading;
 mod role;
 mod survey;
 mod transaction;
