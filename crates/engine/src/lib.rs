@@ -64,6 +64,7 @@ mod header;
 mod limits;
 mod load;
 mod mapping;
+mod operators;
 mod parquet_file;
 mod partition;
 mod parts;

@@ -14,12 +14,14 @@ use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use ring::hmac;
 use tokio::sync::Semaphore;
 
 use crate::cells;
 use crate::load::{self, Loaded, Tables};
+use crate::operators::FastOperators;
 use crate::stored::Stored;
 use crate::units::{self, Buckets};
 use crate::{DataLimits, LoadReport, SourceError};
@@ -162,7 +164,13 @@ pub(crate) fn session_over(
         .with_memory_limit(WORKING_MEMORY_BYTES, 1.0)
         .with_disk_manager_builder(disk)
         .build_arc()?;
-    let context = SessionContext::new_with_config_rt(config, runtime);
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(FastOperators))
+        .build();
+    let context = SessionContext::new_with_state(state);
     for (name, table) in tables {
         context.register_table(TableReference::bare(name), table)?;
     }
