@@ -148,7 +148,7 @@ impl Work {
     fn groups(&self) -> Groups {
         let tally = |one: &Tallied| match one {
             Tallied::Rows | Tallied::Count(_) => Tally::Count(Vec::new()),
-            Tallied::Sum(_) => Tally::Sum(Vec::new(), Vec::new()),
+            Tallied::Sum(_) => Tally::Sum(Vec::new(), None),
         };
         Groups::new(self.tallies.iter().map(tally).collect())
     }

@@ -16,8 +16,8 @@ const NONE: u32 = u32::MAX;
 pub(super) enum Tally {
     /// The rows, or those in which an argument is not NULL.
     Count(Vec<i64>),
-    /// The sum modulo 2^64, and whether anything but NULL was added.
-    Sum(Vec<i64>, Vec<bool>),
+    /// The sum modulo 2^64 and, once there was a NULL, whether anything else was added.
+    Sum(Vec<i64>, Option<Vec<bool>>),
 }
 
 /// The groups that were found, in the order in which they were.
@@ -26,16 +26,19 @@ pub(super) struct Groups {
     /// The others, NULL among them.
     sparse: HashMap<Option<i64>, u32>,
     keys: Vec<Option<i64>>,
+    /// How many there were before the present rows.
+    older: usize,
     tallies: Vec<Tally>,
 }
 
 impl Groups {
     pub(super) fn new(tallies: Vec<Tally>) -> Groups {
-        Groups { dense: Vec::new(), sparse: HashMap::new(), keys: Vec::new(), tallies }
+        Groups { dense: Vec::new(), sparse: HashMap::new(), keys: Vec::new(), older: 0, tallies }
     }
 
     /// The group of each row, new ones included; at most 2^32 - 1 in all.
     pub(super) fn of(&mut self, keys: &PrimitiveArray<Int64Type>) -> Vec<u32> {
+        self.older = self.keys.len();
         let groups = if keys.null_count() == 0 {
             keys.values().iter().map(|key| self.group(*key)).collect()
         } else {
@@ -50,7 +53,9 @@ impl Groups {
                 Tally::Count(counts) => counts.resize(self.keys.len(), 0),
                 Tally::Sum(sums, seen) => {
                     sums.resize(self.keys.len(), 0);
-                    seen.resize(self.keys.len(), false);
+                    if let Some(seen) = seen {
+                        seen.resize(self.keys.len(), false);
+                    }
                 }
             }
         }
@@ -77,27 +82,38 @@ impl Groups {
         *self.sparse.entry(key).or_insert_with(|| push(&mut self.keys, key))
     }
 
-    /// Adds the rows of these groups to the tally of that number; `argument` is what it is of.
+    /// Adds the rows whose groups were found last to the tally of that number; `argument` is what it is of.
     pub(super) fn add(&mut self, tally: usize, groups: &[u32], argument: Option<&PrimitiveArray<Int64Type>>) {
         let nulls = argument.and_then(|argument| argument.nulls()).filter(|nulls| nulls.null_count() > 0);
-        let valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
-        match (&mut self.tallies[tally], argument) {
-            (Tally::Count(counts), _) if nulls.is_none() => {
+        let older = self.older;
+        match (&mut self.tallies[tally], argument, nulls) {
+            (Tally::Count(counts), _, None) => {
                 groups.iter().for_each(|group| counts[*group as usize] += 1);
             }
-            (Tally::Count(counts), _) => {
-                let rows = groups.iter().enumerate();
-                rows.for_each(|(row, group)| counts[*group as usize] += i64::from(valid(row)));
+            (Tally::Count(counts), _, Some(nulls)) => {
+                groups
+                    .iter()
+                    .zip(nulls)
+                    .for_each(|(group, valid)| counts[*group as usize] += i64::from(valid));
             }
-            (Tally::Sum(sums, seen), Some(argument)) => {
-                let rows = groups.iter().zip(argument.values()).enumerate();
-                for (_, (group, value)) in rows.filter(|(row, _)| valid(*row)) {
-                    let group = *group as usize;
-                    sums[group] = sums[group].wrapping_add(*value);
-                    seen[group] = true;
+            (Tally::Sum(sums, None), Some(argument), None) => {
+                for (group, value) in groups.iter().zip(argument.values()) {
+                    let sum = &mut sums[*group as usize];
+                    *sum = sum.wrapping_add(*value);
                 }
             }
-            (Tally::Sum(..), None) => {}
+            (Tally::Sum(sums, seen), Some(argument), nulls) => {
+                // Every older group has a row, none of which was NULL.
+                let seen = seen.get_or_insert_with(|| (0..sums.len()).map(|group| group < older).collect());
+                for (row, (group, value)) in groups.iter().zip(argument.values()).enumerate() {
+                    let group = *group as usize;
+                    if nulls.is_none_or(|nulls| nulls.is_valid(row)) {
+                        sums[group] = sums[group].wrapping_add(*value);
+                        seen[group] = true;
+                    }
+                }
+            }
+            (Tally::Sum(..), None, _) => {}
         }
     }
 
@@ -105,7 +121,7 @@ impl Groups {
     pub(super) fn size_bytes(&self) -> usize {
         let tallied = |tally: &Tally| match tally {
             Tally::Count(counts) => 8 * counts.capacity(),
-            Tally::Sum(sums, seen) => 8 * sums.capacity() + seen.capacity(),
+            Tally::Sum(sums, seen) => 8 * sums.capacity() + seen.as_ref().map_or(0, Vec::capacity),
         };
         4 * self.dense.capacity()
             + 32 * self.sparse.capacity()
@@ -120,7 +136,8 @@ impl Groups {
             Arc::new(match tally {
                 Tally::Count(counts) => Int64Array::from(counts),
                 Tally::Sum(sums, seen) => {
-                    Int64Array::new(sums.into(), Some(NullBuffer::new(BooleanBuffer::from(seen))))
+                    let seen = seen.map(|seen| NullBuffer::new(BooleanBuffer::from(seen)));
+                    Int64Array::new(sums.into(), seen)
                 }
             })
         };
