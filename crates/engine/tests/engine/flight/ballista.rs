@@ -11,7 +11,7 @@ use tonic::transport::Channel;
 
 use crate::common::{HEADER, folder};
 use crate::conformance;
-use crate::flight::server::open;
+use crate::flight::opening::open;
 
 struct Cluster {
     url: String,

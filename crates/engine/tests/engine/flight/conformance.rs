@@ -234,7 +234,7 @@ async fn units_are_placed_where_files_place_them() {
             "stays".into(),
             "SELECT s.id, s.nights, s.county FROM stays s WHERE (SELECT COUNT(*) FROM people) > 0".into(),
         );
-        crate::flight::server::open(&access, manifest).await.expect("the server is all right")
+        crate::flight::opening::open(&access, manifest).await.expect("the server is all right")
     })
     .await;
 }

@@ -10,7 +10,8 @@ use almoner_federation::Manifest;
 use datafusion::arrow::array::{ArrayRef, Decimal128Array, Int64Array, RecordBatch, TimestampSecondArray};
 
 use crate::common::{manifest_of, plan};
-use crate::flight::server::{Authority, Server, TOKEN, Trick, changing, open};
+use crate::flight::opening::open;
+use crate::flight::server::{Authority, Server, TOKEN, Trick, changing};
 
 fn people() -> Manifest {
     bounded(1)

@@ -3,5 +3,7 @@
 mod ballista;
 mod conformance;
 mod hostile;
+mod opening;
+#[path = "../../../../../tests/support/flight.rs"]
 mod server;
 mod speed;

@@ -230,7 +230,7 @@ async fn units_are_placed_where_files_place_them() {
             "stays".into(),
             "SELECT s.id, s.nights, s.county FROM stays s WHERE EXISTS (SELECT 1 FROM people) OR TRUE".into(),
         );
-        crate::postgres::server::open(&access, manifest).await.expect("the database is all right")
+        crate::postgres::opening::open(&access, manifest).await.expect("the database is all right")
     })
     .await;
 }

@@ -6,7 +6,8 @@ use almoner_engine::SourceError;
 use almoner_federation::Manifest;
 
 use crate::common::{manifest_of, plan};
-use crate::postgres::server::{Server, open, shared};
+use crate::postgres::opening::open;
+use crate::postgres::server::{Server, shared};
 
 fn people() -> Manifest {
     let table = "name = \"people\"\nrows_per_unit = 1\ncolumn = [{ name = \"age\", type = \"integer\", min = 0, max = 120 }]\n";
@@ -217,7 +218,7 @@ async fn the_pool_is_bounded() {
         let mut access = access.clone();
         access.connections = connections;
         let error =
-            crate::postgres::server::open(&access, &people()).await.expect_err("out of bounds").to_string();
+            crate::postgres::opening::open(&access, &people()).await.expect_err("out of bounds").to_string();
         assert!(error.contains("write 1 to 64"), "{error}");
     }
 }

@@ -2,6 +2,8 @@
 
 mod conformance;
 mod hostile;
+mod opening;
 mod roles;
+#[path = "../../../../../tests/support/postgres.rs"]
 mod server;
 mod speed;

@@ -1,7 +1,8 @@
 //! Who is let in: a role that can only read, over a connection that nobody else can answer.
 
 use crate::common::{manifest, manifest_of, plan};
-use crate::postgres::server::{Database, open, shared};
+use crate::postgres::opening::open;
+use crate::postgres::server::{Database, shared};
 
 const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, sex text, age int, score int8, income float8, poor bool, born date);
     INSERT INTO people VALUES (1, 'f', 30, 5, 10, true, '2000-01-01'), (2, 'm', 40, 5, 10, false, NULL)";

@@ -1,4 +1,8 @@
-//! A PostgreSQL server in a temporary folder, on loopback with TLS and on a Unix socket.
+//! A PostgreSQL server in a temporary folder, on loopback with TLS and on a Unix socket: for the engine's tests and for
+//! those of whole federations.
+
+// Each of them compiles this module for itself and uses a part of it.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,12 +14,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use almoner_engine::{PostgresAccess, Source, SourceError};
-use almoner_federation::Manifest;
+use almoner_engine::PostgresAccess;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio_postgres::{Client, NoTls};
-
-use crate::common::agency;
 
 const OWNER: &str = "owner";
 pub const NODE: &str = "almoner_node";
@@ -99,6 +100,20 @@ impl Server {
 
     pub fn down(&self) {
         self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
+    }
+
+    /// An empty folder that belongs to the server's user.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        fs::create_dir(&path).expect("a new folder");
+        self.give(&path);
+        path
+    }
+
+    /// Gives a folder to the server's user.
+    pub fn give(&self, path: &Path) {
+        chown(path, self.user, self.user).expect("root may give files away");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).expect("root may change any");
     }
 
     /// A database of its own, with the role that the guide for data officers describes.
@@ -212,6 +227,37 @@ pub struct Database<'s> {
 }
 
 impl Database<'_> {
+    /// Connects the owner again, whose connection ended with the server.
+    pub async fn reconnect(&mut self) {
+        self.owner = self.server.connect(&self.name).await;
+    }
+
+    /// Waits until the node's role runs a statement here, or runs none.
+    pub async fn wait_until_asked(&self, asked: bool) {
+        let running = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = '{NODE}' AND datname = current_database() AND state = 'active'"
+        );
+        for attempt in 0.. {
+            if (self.owner.query_one(&running, &[]).await.expect("a number").get::<_, i64>(0) > 0) == asked {
+                return;
+            }
+            assert!(
+                attempt < 600,
+                "the database {} a statement",
+                if asked { "never runs" } else { "still runs" }
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Ends every connection of the node's role to this database; tells how many there were.
+    pub async fn terminate(&self) -> i64 {
+        let kill = format!(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{NODE}' AND datname = current_database()"
+        );
+        self.owner.query_one(&kill, &[]).await.expect("it may").get(0)
+    }
+
     /// Runs SQL as the owner.
     pub async fn run(&self, sql: &str) {
         self.owner.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
@@ -245,25 +291,4 @@ impl Database<'_> {
             tables: BTreeMap::new(),
         }
     }
-
-    pub async fn open(&self, manifest: &Manifest) -> Result<Source, SourceError> {
-        open(&self.access(), manifest).await
-    }
-
-    /// With a SELECT for a table.
-    pub async fn mapped(
-        &self,
-        manifest: &Manifest,
-        table: &str,
-        select: &str,
-    ) -> Result<Source, SourceError> {
-        let mut access = self.access();
-        access.tables.insert(table.into(), select.into());
-        open(&access, manifest).await
-    }
-}
-
-/// Opens agency 1's database, with the key that its folder is opened with.
-pub async fn open(access: &PostgresAccess, manifest: &Manifest) -> Result<Source, SourceError> {
-    Source::postgres(access, manifest, &agency(1), &[7; 32]).await
 }

@@ -1,4 +1,8 @@
-//! A Flight SQL server over DataFusion on a loopback port, with TLS and a token, which can be told to misbehave.
+//! A Flight SQL server over DataFusion on a loopback port, with TLS and a token, which can be told to misbehave: for the
+//! engine's tests and for those of whole federations.
+
+// Each of them compiles this module for itself and uses a part of it.
+#![allow(dead_code)]
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -6,8 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use almoner_engine::{FlightSqlAccess, Source, SourceError};
-use almoner_federation::Manifest;
+use almoner_engine::FlightSqlAccess;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
@@ -26,8 +29,6 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::{Certificate, Identity, Server as Transport, ServerTlsConfig};
 use tonic::{Request, Response, Status};
-
-use crate::common::agency;
 
 pub const TOKEN: &str = "a-token.of/the+node=";
 
@@ -182,27 +183,6 @@ impl Server {
     pub fn does(&self, trick: Trick) {
         *self.engine.trick.lock().expect("no panic") = trick;
     }
-
-    pub async fn open(&self, manifest: &Manifest) -> Result<Source, SourceError> {
-        open(&self.access, manifest).await
-    }
-
-    /// With a SELECT for a table.
-    pub async fn mapped(
-        &self,
-        manifest: &Manifest,
-        table: &str,
-        select: &str,
-    ) -> Result<Source, SourceError> {
-        let mut access = self.access.clone();
-        access.tables.insert(table.into(), select.into());
-        open(&access, manifest).await
-    }
-}
-
-/// Opens agency 1's server, with the key that its folder is opened with.
-pub async fn open(access: &FlightSqlAccess, manifest: &Manifest) -> Result<Source, SourceError> {
-    Source::flight_sql(access, manifest, &agency(1), &[7; 32]).await
 }
 
 /// DataFusion's own, without the features that it would take here.
