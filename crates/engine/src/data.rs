@@ -6,7 +6,7 @@ use almoner_federation::{Digest, Manifest, Name};
 use almoner_query::Plan;
 use ring::hmac;
 
-use crate::flight::{FlightSqlAccess, Peer};
+use crate::flight::{FlightSqlAccess, Peer, advised};
 use crate::postgres::{Database, PostgresAccess};
 use crate::source::Files;
 use crate::units::Buckets;
@@ -128,7 +128,7 @@ impl Source {
                 Ok(Taken { values: files.cells(plan).await?, snapshot: files.snapshot() })
             }
             Backend::Postgres(database) => database.cells(plan).await,
-            Backend::FlightSql(peer) => peer.cells(plan).await,
+            Backend::FlightSql(peer) => peer.cells(plan).await.map_err(advised),
         }
     }
 
@@ -152,7 +152,7 @@ impl Source {
                 Ok(Taken { values: files.bits(plan, &buckets).await?, snapshot: files.snapshot() })
             }
             Backend::Postgres(database) => database.bits(plan, &buckets).await,
-            Backend::FlightSql(peer) => peer.bits(plan, &buckets).await,
+            Backend::FlightSql(peer) => peer.bits(plan, &buckets).await.map_err(advised),
         }
     }
 }

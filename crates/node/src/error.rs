@@ -36,9 +36,9 @@ pub enum NodeError {
         /// The file.
         path: PathBuf,
     },
-    /// The agency's tables cannot be served.
-    #[error("the data cannot be served")]
-    Source(#[from] almoner_engine::SourceError),
+    /// The agency's tables cannot be served. The whole story is told: this text is for the data officer alone.
+    #[error("the data cannot be served: {}", .0.local_detail())]
+    Source(almoner_engine::SourceError),
     /// There is no ledger where the configuration says.
     #[error(
         "there is no ledger at {}; if this node has never served, begin one with `almoner node init`; if it has, correct `state` or bring the ledger back: without it, answers given would be forgotten",
@@ -126,4 +126,10 @@ pub enum NodeError {
         /// The transport's reason.
         source: tonic::transport::Error,
     },
+}
+
+impl From<almoner_engine::SourceError> for NodeError {
+    fn from(error: almoner_engine::SourceError) -> Self {
+        NodeError::Source(error)
+    }
 }

@@ -74,11 +74,15 @@ impl Node {
         match timeout(self.limits.query_timeout, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                tracing::error!(error = %chain(&error), detail = error.local_detail(), "the source failed");
+                tracing::error!(detail = error.local_detail(), "the source failed");
                 Err(Refusal::Source)
             }
             Err(_) => {
-                tracing::error!(limit = ?self.limits.query_timeout, "the source took too long");
+                tracing::error!(
+                    query_timeout = ?self.limits.query_timeout,
+                    "the source took longer than query_timeout_s in [limits] allows and was stopped: raise it, or make the \
+                     source faster (docs/data-officer.md, where your data are)"
+                );
                 Err(Refusal::Source)
             }
         }

@@ -12,5 +12,5 @@ mod peer;
 mod reading;
 
 pub use access::FlightSqlAccess;
-pub(crate) use peer::Peer;
+pub(crate) use peer::{Peer, advised};
 pub(crate) use reading::bounded;

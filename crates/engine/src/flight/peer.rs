@@ -157,7 +157,9 @@ impl Peer {
     /// officer named none, by the time.
     async fn taken<T>(&self, before: Option<String>, values: T) -> Result<Taken<T>, SourceError> {
         if self.version().await? != before {
-            return Err(SourceError::answer("the data changed while the question was answered"));
+            return Err(SourceError::answer(
+                "the data changed while the question was answered, as `version` tells, so it must be asked again",
+            ));
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (kind, state) = match before {
@@ -302,6 +304,12 @@ impl Peer {
             .await?;
         Ok(())
     }
+}
+
+/// A question's failure with what the officer can do: what a server's own words leave open, it tells when it is looked at.
+pub(crate) fn advised(error: SourceError) -> SourceError {
+    let advice = "see with `almoner node check` whether the server answers and its tables still fit, and in its own log";
+    SourceError::answer(format!("{}; {advice}", detail(error)))
 }
 
 /// What happened, without the shell that is the same for all.

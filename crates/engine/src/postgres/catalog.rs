@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{Kind, ToSql, Type};
 use tokio_stream::StreamExt;
 
-use super::failed;
+use super::failure::{failed, refused};
 use super::reading::{self, Class};
 use crate::SourceError;
 use crate::mapping::{find, wanted};
@@ -37,13 +37,7 @@ pub(crate) async fn relate(
 ) -> Result<Relation, SourceError> {
     // As a subquery, so that it can be nothing but one SELECT.
     let statement = client.prepare(&format!("SELECT * FROM (\n{mapped}\n) AS \"mapped\"")).await;
-    let statement = statement.map_err(|error| {
-        let reason = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
-        SourceError::database(
-            format!("the SELECT for table {} fails ({reason})", table.name),
-            "correct it in [postgres.tables], as one SELECT without a semicolon, and GRANT SELECT on what it reads",
-        )
-    })?;
+    let statement = statement.map_err(|error| refused(&table.name, &error))?;
     if !statement.params().is_empty() {
         return Err(SourceError::database(
             format!("the SELECT for table {} has a parameter", table.name),

@@ -6,6 +6,7 @@
 mod access;
 mod catalog;
 mod database;
+mod failure;
 mod pool;
 mod reading;
 mod role;
@@ -16,15 +17,4 @@ mod whole;
 pub use access::PostgresAccess;
 pub(crate) use database::Database;
 
-use crate::SourceError;
-
-/// A failure of a statement or connection: code and message for the node's own log, never the row that the server
-/// may quote in addition.
-fn failed(error: &tokio_postgres::Error) -> SourceError {
-    let detail = match error.as_db_error() {
-        Some(refused) => format!("PostgreSQL {}: {}", refused.code().code(), refused.message()),
-        None => std::error::Error::source(error)
-            .map_or_else(|| error.to_string(), |source| format!("{error}: {source}")),
-    };
-    SourceError::answer(detail)
-}
+use failure::failed;

@@ -5,6 +5,7 @@ use tokio_postgres::Client;
 
 use super::database::parameters;
 use super::failed;
+use super::failure::unreadable;
 use crate::SourceError;
 use crate::relation::{Relation, Statement, Surplus, fields_report, territory_report, units_report};
 use crate::report::{TableReport, TerritoryReport};
@@ -15,16 +16,7 @@ pub(crate) async fn table(
     relation: &Relation,
     population: u64,
 ) -> Result<TableReport, SourceError> {
-    let refused = |error: tokio_postgres::Error| {
-        SourceError::database(
-            format!(
-                "the SELECT for table {} fails on a row ({})",
-                relation.table,
-                failed(&error).local_detail()
-            ),
-            "take casts and functions that can fail out of it: the node reads text as the manifest's types by itself",
-        )
-    };
+    let refused = |error: tokio_postgres::Error| unreadable(&relation.table, &error);
     let fields = counts(client, &alone(fields_report(relation)), &[]).await.map_err(refused)?;
     let units = if relation.surplus != Surplus::Nobody {
         counts(client, &alone(units_report(relation)), &[]).await.map_err(refused)?
