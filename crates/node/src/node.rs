@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use almoner_api::{Refusal, TlsFiles};
 use almoner_engine::Source;
@@ -157,12 +158,23 @@ impl Node {
     /// four times, eight times... as long. So the moment tells no more than the order of magnitude of the
     /// work, which mostly depends on the plan and the size of the tables.
     pub(crate) async fn wait_for_slot(&self, started: Instant) {
-        let mut slot = self.limits.ready_slot;
-        while slot < started.elapsed() {
-            slot = slot.saturating_mul(2);
-        }
+        let slot = slot(self.limits.ready_slot, self.limits.query_timeout, started.elapsed());
         tokio::time::sleep_until(started + slot).await;
     }
+}
+
+/// Time that a Prepare may take besides waiting for its turn and for the source.
+const BESIDES: Duration = Duration::from_secs(1);
+
+/// The slot of an answer that was found after `elapsed`. The doubling ends where the source's time does, and where a turn
+/// was waited for as long, at twice that: a coordinator that waits for the slowest answer gets every one.
+fn slot(first: Duration, query_timeout: Duration, elapsed: Duration) -> Duration {
+    let mut slot = first;
+    while slot < elapsed {
+        slot = slot.saturating_mul(2);
+    }
+    let ends = [1, 2].map(|times| query_timeout.saturating_mul(times) + BESIDES);
+    ends.into_iter().find(|end| elapsed <= *end).map_or(slot, |end| slot.min(end.max(first)))
 }
 
 /// The key that the manifest names by its hash.
@@ -287,4 +299,33 @@ pub(crate) fn read_key(path: &Path) -> Result<[u8; 32], NodeError> {
     hex::decode_to_slice(text.trim(), &mut key)
         .map_err(|_| NodeError::Key { path: path.to_owned(), reason: "not 64 hexadecimal digits" })?;
     Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_leave_in_slots_that_end_with_the_time_limit() {
+        let at = |elapsed: f64| {
+            let elapsed = Duration::from_secs_f64(elapsed);
+            slot(Duration::from_millis(50), Duration::from_secs(120), elapsed).as_secs_f64()
+        };
+        for (elapsed, leaves) in [
+            (0.0, 0.05),
+            (0.05, 0.05),
+            (0.051, 0.1),
+            (60.0, 102.4),
+            (102.5, 121.0),
+            (120.9, 121.0),
+            (121.1, 204.8),
+            (205.0, 241.0),
+            (242.0, 409.6),
+        ] {
+            assert!((at(elapsed) - leaves).abs() < 1e-9, "{elapsed}: {} is not {leaves}", at(elapsed));
+        }
+        // A slot above any honest run stays what it is.
+        let long = slot(Duration::from_secs(60), Duration::from_secs(1), Duration::from_millis(1_500));
+        assert_eq!(long, Duration::from_secs(60));
+    }
 }
