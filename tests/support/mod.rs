@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod eusilc;
+pub mod places;
 pub mod shared_data;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 /// The binary under test.
 pub const ALMONER: &str = env!("CARGO_BIN_EXE_almoner");
 
-/// How long a process may take to listen.
+/// How long a process may take to listen, unless a test has more patience.
 const START: Duration = Duration::from_secs(60);
 
 /// Stands in a constitution for the line that names the agencies' sketch key.
@@ -97,6 +98,8 @@ impl Setup {
 pub struct Federation {
     pub dir: TempDir,
     pub manifest: Manifest,
+    /// How long a process may take to listen.
+    pub patience: Duration,
     nodes: BTreeMap<String, Child>,
     coordinator: Option<Child>,
     ports: BTreeMap<String, u16>,
@@ -186,22 +189,36 @@ impl Federation {
         for agency in &setup.agencies {
             run(&["node", "init", "--config", &at(&format!("{}.toml", agency.name))]);
         }
-        Federation { dir, manifest, nodes: BTreeMap::new(), coordinator: None, ports }
+        Federation { dir, manifest, patience: START, nodes: BTreeMap::new(), coordinator: None, ports }
     }
 
     /// Makes a federation and starts every process.
     pub fn start(setup: &Setup) -> Federation {
         let mut federation = Federation::make(setup);
-        for agency in &setup.agencies {
-            federation.spawn_node(&agency.name, &[]);
-        }
-        federation.spawn_coordinator();
-        for agency in &setup.agencies {
-            federation.wait_for(&agency.name);
-        }
-        federation.wait_for("coordinator");
-        federation.wait_until_confirmed();
+        federation.serve();
         federation
+    }
+
+    /// Starts every process of a federation that was made.
+    pub fn serve(&mut self) {
+        let agencies: Vec<String> =
+            self.manifest.agencies.iter().map(|agency| agency.name.to_string()).collect();
+        for agency in &agencies {
+            self.spawn_node(agency, &[]);
+        }
+        self.spawn_coordinator();
+        for agency in &agencies {
+            self.wait_for(agency);
+        }
+        self.wait_for("coordinator");
+        self.wait_until_confirmed();
+    }
+
+    /// Starts a node again that was killed, and waits until it listens.
+    pub fn restart_node(&mut self, name: &str) {
+        self.kill_node(name);
+        self.spawn_node(name, &[]);
+        self.wait_for(name);
     }
 
     /// Waits until every node that runs has heard from the others that its ledger is the newest.
@@ -277,7 +294,7 @@ impl Federation {
     pub fn wait_for(&self, name: &str) {
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.ports[name])).is_err() {
-            assert!(began.elapsed() < START, "{name} does not listen: {}", self.log(name));
+            assert!(began.elapsed() < self.patience, "{name} does not listen: {}", self.log(name));
             std::thread::sleep(Duration::from_millis(20));
         }
     }
