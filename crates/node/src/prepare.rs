@@ -10,6 +10,7 @@ use almoner_query::Plan;
 use almoner_secure_sum::{Ready, Ring, RoundState, Signed};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
 
 use crate::question::Question;
 use crate::refused::chain;
@@ -57,7 +58,7 @@ impl Node {
         let key = self.sketch_key.as_ref().ok_or(Refusal::Internal)?;
         let Taken { values: mut words, snapshot } = self.in_time(self.source.bits(plan, key)).await?;
         let (sketches, width) = (plan.sketches().to_vec(), plan.width());
-        noised(move |noise| {
+        drawn_from_noise(move |noise| {
             for cell in words.chunks_exact_mut(width) {
                 for sketch in &sketches {
                     add_flips(&mut cell[sketch.first..sketch.first + sketch.words], sketch.flip, noise)?;
@@ -88,18 +89,24 @@ impl Node {
         }
     }
 
-    /// This agency's cells, encoded, scaled and with this node's share of the noise.
+    /// This agency's cells, encoded, scaled and with this node's share of the noise. What is drawn does not depend on
+    /// the cells: the noise is drawn while the source computes them.
     async fn noisy_cells(&self, plan: &Plan) -> Result<Taken<Vec<i64>>, Refusal> {
-        let Taken { values: mut cells, snapshot } = self.in_time(self.source.cells(plan)).await?;
+        let drawn = plan.clone();
+        let share = drawn_from_noise(move |noise| {
+            let mut share = Zeroizing::new(vec![0; drawn.dimension()]);
+            add_share(&mut share, |index| drawn.sigma_of(index), noise)?;
+            Ok(share)
+        });
+        let (Taken { values: mut cells, snapshot }, share) =
+            tokio::try_join!(self.in_time(self.source.cells(plan)), share)?;
         let plan = plan.clone();
-        noised(move |noise| {
+        let noisy = tokio::task::spawn_blocking(move || {
             plan.encode(&mut cells);
             plan.scale(&mut cells);
-            add_share(&mut cells, |index| plan.sigma_of(index), noise)?;
-            Ok(cells)
-        })
-        .await
-        .map(|values| Taken { values, snapshot })
+            cells.iter().zip(share.iter()).map(|(cell, share)| cell.wrapping_add(*share)).collect()
+        });
+        Ok(Taken { values: noisy.await.map_err(|_| Refusal::Internal)?, snapshot })
     }
 
     /// Seals the noisy cells, reserves their price and signs READY, durably and at once.
@@ -174,11 +181,11 @@ impl Node {
     }
 }
 
-/// Adds noise from the system's random source, away from the async threads.
-async fn noised(
-    add: impl FnOnce(&mut NoiseSource) -> Result<Vec<i64>, PrivacyError> + Send + 'static,
-) -> Result<Vec<i64>, Refusal> {
-    let drawn = tokio::task::spawn_blocking(move || add(&mut NoiseSource::from_system()?)).await;
+/// What is made with the system's random source, away from the async threads.
+async fn drawn_from_noise<T: Send + 'static>(
+    draw: impl FnOnce(&mut NoiseSource) -> Result<T, PrivacyError> + Send + 'static,
+) -> Result<T, Refusal> {
+    let drawn = tokio::task::spawn_blocking(move || draw(&mut NoiseSource::from_system()?)).await;
     drawn.map_err(|_| Refusal::Internal)?.map_err(|error| {
         tracing::error!(error = %chain(&error), "the noise could not be drawn");
         Refusal::Internal
