@@ -1,7 +1,7 @@
 //! Finds the columns that the manifest declares among those that a file has, or that its path says.
 
 use crate::SourceError;
-use crate::folder::DataFile;
+use crate::data_file::DataFile;
 
 /// Where a column of a file's rows stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,22 +28,19 @@ pub(crate) fn find_column<'a>(
         .map(|(_, place)| place);
     match (places.next(), places.next()) {
         (Some(place), None) => Ok(place),
-        (None, _) => Err(SourceError::input(
-            &file.path,
+        (None, _) => Err(file.refuse(
             line,
             format!("column {name} is missing"),
             format!(
                 "add the column {name} that the manifest declares, in a comma-separated file with a header"
             ),
         )),
-        (Some(_), Some(Place::Path(_))) => Err(SourceError::input(
-            &file.path,
+        (Some(_), Some(Place::Path(_))) => Err(file.refuse(
             line,
             format!("column {name} stands twice, once in the names of its folders"),
             "keep one of the two: take the column out of the file, or the file out of the folder",
         )),
-        (Some(_), Some(Place::File(_))) => Err(SourceError::input(
-            &file.path,
+        (Some(_), Some(Place::File(_))) => Err(file.refuse(
             line,
             format!("column {name} stands twice"),
             "keep one of the two; case makes no difference",

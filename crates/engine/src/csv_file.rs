@@ -2,13 +2,16 @@
 //! promises is an error with its line, because it is more likely a broken export than a person.
 
 use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
 
-use almoner_federation::Table;
+use almoner_federation::{Digest, Table};
 use csv::{ErrorKind, Reader, ReaderBuilder, StringRecord};
 
 use crate::SourceError;
 use crate::columns::{Place, find_column};
-use crate::folder::DataFile;
+use crate::data_file::{Contents, DataFile};
+use crate::objects::ObjectReader;
 use crate::rows::{MAX_FIELD_BYTES, RowError, Rows};
 use crate::snapshot::{FileDigest, HashingReader};
 use crate::value::Value;
@@ -21,12 +24,12 @@ pub(crate) fn read(
     table: &Table,
     rows: &mut Rows<'_, '_>,
 ) -> Result<FileDigest, SourceError> {
-    let opened = File::open(&file.path).map_err(|error| SourceError::unreadable(&file.path, &error))?;
+    let opened = Opened::of(file).map_err(|error| file.unreadable(&error))?;
     let mut reader = ReaderBuilder::new()
         .has_headers(true)
         .flexible(false)
         .buffer_capacity(BUFFER_BYTES)
-        .from_reader(HashingReader::new(opened));
+        .from_reader(opened);
     let wanted: Vec<&str> =
         std::iter::once(unit_column).chain(table.columns.iter().map(|column| column.name.as_str())).collect();
     let places = header(file, &mut reader, &wanted)?;
@@ -41,8 +44,7 @@ pub(crate) fn read(
         };
         rows.push(field(&places[0]), places[1..].iter().map(field)).map_err(|error| match error {
             RowError::Store(error) => error,
-            RowError::FieldTooLong { column } => SourceError::input(
-                &file.path,
+            RowError::FieldTooLong { column } => file.refuse(
                 record.position().map(csv::Position::line),
                 format!("a field of column {} is longer than {MAX_FIELD_BYTES} bytes", wanted[column]),
                 "look for a quote that is never closed, here or above",
@@ -53,12 +55,40 @@ pub(crate) fn read(
     Ok(FileDigest { name: file.name.clone(), size_bytes, contents })
 }
 
+/// The bytes of a file, one after another.
+enum Opened {
+    File(HashingReader<File>),
+    Object(ObjectReader),
+}
+
+impl Opened {
+    fn of(file: &DataFile) -> io::Result<Opened> {
+        Ok(match &file.contents {
+            Contents::File(path) => Opened::File(HashingReader::new(File::open(path)?)),
+            Contents::Object(object) => Opened::Object(ObjectReader::new(Arc::clone(object))),
+        })
+    }
+
+    /// How many bytes there were, and what stands for them.
+    fn finish(self) -> (u64, Digest) {
+        match self {
+            Opened::File(reader) => reader.finish(),
+            Opened::Object(reader) => reader.finish(),
+        }
+    }
+}
+
+impl Read for Opened {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Opened::File(reader) => reader.read(into),
+            Opened::Object(reader) => reader.read(into),
+        }
+    }
+}
+
 /// Where each wanted column stands in the file.
-fn header(
-    file: &DataFile,
-    reader: &mut Reader<HashingReader<File>>,
-    wanted: &[&str],
-) -> Result<Vec<Place>, SourceError> {
+fn header(file: &DataFile, reader: &mut Reader<Opened>, wanted: &[&str]) -> Result<Vec<Place>, SourceError> {
     let header = reader.headers().map_err(|error| malformed(file, &error))?;
     wanted.iter().map(|name| find_column(file, Some(1), name, header.iter())).collect()
 }
@@ -73,8 +103,8 @@ fn malformed(file: &DataFile, error: &csv::Error) -> SourceError {
         ErrorKind::Utf8 { .. } => {
             ("the row is not UTF-8".into(), "export the file as UTF-8, without any other encoding")
         }
-        ErrorKind::Io(error) => return SourceError::unreadable(&file.path, error),
+        ErrorKind::Io(error) => return file.unreadable(error),
         _ => (error.to_string(), "export the file again as CSV"),
     };
-    SourceError::input(&file.path, line, problem, remedy)
+    file.refuse(line, problem, remedy)
 }

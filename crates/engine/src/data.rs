@@ -1,12 +1,15 @@
 //! An agency's data, wherever they are, ready to answer.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use almoner_federation::{Digest, Manifest, Name};
 use almoner_query::Plan;
 use ring::hmac;
 
 use crate::flight::{FlightSqlAccess, Peer, advised};
+use crate::local_folder::LocalFolder;
+use crate::objects::{ObjectStoreAccess, Store};
 use crate::postgres::{Database, PostgresAccess};
 use crate::source::Files;
 use crate::units::Buckets;
@@ -31,8 +34,8 @@ pub struct Taken<T> {
     /// What was asked for.
     pub values: T,
     /// The name of the state of the data that all of it comes from: an HMAC under the bounding key, which tells nothing
-    /// about them but whether they are the same as another time. Of files it covers names, sizes and contents; of a
-    /// database the cluster, its timeline, which transactions were visible, and the SELECTs that map the tables; of a
+    /// about them but whether they are the same as another time. Of files it covers names, sizes and contents, of
+    /// objects names, sizes and ETags; of a database the cluster, its timeline, which transactions were visible, and the SELECTs that map the tables; of a
     /// Flight SQL server its address, the SELECTs, and the version that the officer's own SELECT gives, or else the time.
     pub snapshot: Digest,
 }
@@ -66,7 +69,27 @@ impl Source {
         bounding_key: &[u8; 32],
         limits: Option<DataLimits>,
     ) -> Result<Source, SourceError> {
+        let folder = LocalFolder(folder.to_owned());
         let (files, report) = Files::open(folder, manifest, agency, bounding_key, limits).await?;
+        Ok(Source { backend: Backend::Files(Box::new(files)), report })
+    }
+
+    /// Reads every table that `agency` holds from a folder in an object store, by the same rules as [`Source::open_within`]
+    /// reads one on a disk, and to the same answers. What is read is what was listed: an object that changes in between
+    /// refuses the whole. Nothing is written to a disk but what `limits` says.
+    ///
+    /// # Errors
+    /// As for [`Source::open_within`], and when the store cannot be reached, refuses, names no strong ETags, or is on
+    /// another machine without TLS.
+    pub async fn object_store(
+        access: &ObjectStoreAccess,
+        manifest: &Manifest,
+        agency: &Name,
+        bounding_key: &[u8; 32],
+        limits: Option<DataLimits>,
+    ) -> Result<Source, SourceError> {
+        let store = Arc::new(Store::of(access)?);
+        let (files, report) = Files::open(store, manifest, agency, bounding_key, limits).await?;
         Ok(Source { backend: Backend::Files(Box::new(files)), report })
     }
 

@@ -18,10 +18,10 @@ pub enum SourceError {
         /// The name that was asked for.
         agency: Name,
     },
-    /// A file or folder is missing, ambiguous, unreadable or malformed.
+    /// A file or folder is missing, ambiguous, unreadable or malformed, or the store that holds it fails.
     #[error("{}: {problem}; {remedy}", place(file, *line))]
     Input {
-        /// Path of the file or folder.
+        /// Path or URL of the file or folder.
         file: String,
         /// Line of a CSV file from 1, or row of a Parquet file from 1, where there is one to blame.
         line: Option<u64>,
@@ -79,12 +79,17 @@ impl SourceError {
         problem: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        SourceError::Input {
-            file: file.display().to_string(),
-            line,
-            problem: problem.into(),
-            remedy: remedy.into(),
-        }
+        Self::at(file.display().to_string(), line, problem, remedy)
+    }
+
+    /// The same of what is not on a disk of this machine.
+    pub(crate) fn at(
+        place: impl Into<String>,
+        line: Option<u64>,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        SourceError::Input { file: place.into(), line, problem: problem.into(), remedy: remedy.into() }
     }
 
     pub(crate) fn unreadable(file: &Path, error: &std::io::Error) -> Self {

@@ -1,10 +1,11 @@
 //! Which files hold a table: `<table>.csv`, `<table>.parquet`, or everything of those two kinds in a
-//! folder `<table>/`. Two of the three at once would count records twice and are refused.
+//! folder `<table>/`. Two of the three at once would count records twice and are refused. The same rules hold wherever
+//! the folder is.
 
-use std::fs::{self, DirEntry};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::SourceError;
+use crate::data_file::{Contents, DataFile, Format};
 use crate::partition::{self, PathField};
 
 /// Most files of one table, and most folders that hold them.
@@ -12,51 +13,65 @@ const MAX_FILES: usize = 10_000;
 /// Most folders one in another.
 const MAX_DEPTH: usize = 8;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    Csv,
-    Parquet,
+/// Something in a folder.
+pub(crate) struct Entry {
+    /// Its name in that folder.
+    pub own: String,
+    pub kind: Kind,
 }
 
-/// One file of a table.
-#[derive(Debug)]
-pub(crate) struct DataFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// Its path inside the agency's folder, with `/` between the parts.
-    pub name: String,
-    /// How to read it.
-    pub format: Format,
-    /// What the folders on the way say of each of its rows.
-    pub fields: Vec<PathField>,
+/// What it is.
+pub(crate) enum Kind {
+    File(Contents),
+    Folder,
+    Other,
+}
+
+/// An agency's folder: names in it have `/` between the parts.
+pub(crate) trait Tree {
+    /// Where that is, for the data officer; the folder itself for an empty name.
+    fn shown(&self, name: &str) -> String;
+
+    /// The file of this name directly in the agency's folder.
+    fn file(&self, own: &str) -> Result<Option<Contents>, SourceError>;
+
+    /// Whether there is a folder of this name directly in the agency's folder.
+    fn is_folder(&self, own: &str) -> Result<bool, SourceError>;
+
+    /// Goes through what is directly in a folder, in any order, until `take` refuses.
+    fn each(
+        &self,
+        folder: &str,
+        take: &mut dyn FnMut(Entry) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError>;
 }
 
 /// The files of one table, sorted by name, and the names of files in its folder that are no data.
-pub(crate) fn find(folder: &Path, table: &str) -> Result<(Vec<DataFile>, Vec<String>), SourceError> {
-    let single = |format: Format, extension: &str| {
+pub(crate) fn find(tree: &dyn Tree, table: &str) -> Result<(Vec<DataFile>, Vec<String>), SourceError> {
+    let mut files = Vec::new();
+    for (format, extension) in [(Format::Csv, "csv"), (Format::Parquet, "parquet")] {
         let name = format!("{table}.{extension}");
-        let path = folder.join(&name);
-        path.is_file().then_some(DataFile { path, name, format, fields: Vec::new() })
-    };
-    let singles = [single(Format::Csv, "csv"), single(Format::Parquet, "parquet")];
-    let mut files: Vec<DataFile> = singles.into_iter().flatten().collect();
-    let inner = folder.join(table);
-    match (files.len(), inner.is_dir()) {
+        if let Some(contents) = tree.file(&name)? {
+            files.push(DataFile { name, format, fields: Vec::new(), contents });
+        }
+    }
+    let is_folder = tree.is_folder(table)?;
+    match (files.len(), is_folder) {
         (1, false) => Ok((files, Vec::new())),
-        (0, true) => list(&inner, table),
-        (0, false) => Err(SourceError::input(
-            folder,
+        (0, true) => list(tree, table),
+        (0, false) => Err(SourceError::at(
+            tree.shown(""),
             None,
             format!("holds no data for table {table}"),
             format!("add {table}.csv, {table}.parquet, or a folder {table} with such files"),
         )),
         _ => {
             let mut names: Vec<_> = files.drain(..).map(|file| file.name).collect();
-            if inner.is_dir() {
+            if is_folder {
                 names.push(format!("{table}/"));
             }
-            Err(SourceError::input(
-                folder,
+            Err(SourceError::at(
+                tree.shown(""),
                 None,
                 format!("holds table {table} more than once: {}", names.join(", ")),
                 "keep one of them, so that no record counts twice",
@@ -65,22 +80,27 @@ pub(crate) fn find(folder: &Path, table: &str) -> Result<(Vec<DataFile>, Vec<Str
     }
 }
 
-fn list(inner: &Path, table: &str) -> Result<(Vec<DataFile>, Vec<String>), SourceError> {
-    let mut walk = Walk { top: inner, files: Vec::new(), ignored: Vec::new(), folders: 0 };
-    walk.folder(inner, table, &[])?;
+fn list(tree: &dyn Tree, table: &str) -> Result<(Vec<DataFile>, Vec<String>), SourceError> {
+    let mut walk = Walk { tree, table, files: Vec::new(), ignored: Vec::new(), folders: 0 };
+    walk.folder(table, &[])?;
     let Walk { mut files, mut ignored, .. } = walk;
     if files.is_empty() {
         let remedy = "add the table's files, or an empty table as a CSV file with its header alone";
-        return Err(SourceError::input(inner, None, "holds no *.csv and no *.parquet file", remedy));
+        return Err(SourceError::at(tree.shown(table), None, "holds no *.csv and no *.parquet file", remedy));
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     ignored.sort();
+    if let Some(twice) = files.windows(2).find(|two| two[0].name == two[1].name) {
+        let remedy = "start the node again when nothing writes there";
+        return Err(twice[0].refuse(None, "was listed twice", remedy));
+    }
     Ok((files, ignored))
 }
 
 /// What was found so far below the folder of a table.
 struct Walk<'a> {
-    top: &'a Path,
+    tree: &'a dyn Tree,
+    table: &'a str,
     files: Vec<DataFile>,
     ignored: Vec<String>,
     folders: usize,
@@ -88,62 +108,68 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// One folder, of which the folders above say `fields`.
-    fn folder(&mut self, path: &Path, name: &str, fields: &[PathField]) -> Result<(), SourceError> {
-        let unreadable = |error: std::io::Error| SourceError::unreadable(path, &error);
+    fn folder(&mut self, name: &str, fields: &[PathField]) -> Result<(), SourceError> {
         self.folders += 1;
-        for entry in fs::read_dir(path).map_err(unreadable)? {
-            self.entry(&entry.map_err(unreadable)?, name, fields)?;
+        let tree = self.tree;
+        tree.each(name, &mut |entry| {
+            self.entry(entry, name, fields)?;
             let many = self.files.len().max(self.ignored.len()).max(self.folders);
             if many > MAX_FILES {
                 let problem = format!("holds more than {MAX_FILES} files or folders");
-                return Err(SourceError::input(self.top, None, problem, "merge them into fewer"));
+                return Err(SourceError::at(tree.shown(self.table), None, problem, "merge them into fewer"));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn entry(&mut self, entry: &DirEntry, above: &str, fields: &[PathField]) -> Result<(), SourceError> {
-        let path = entry.path();
-        let refuse = |problem: String, remedy: &str| Err(SourceError::input(&path, None, problem, remedy));
-        let own = entry.file_name();
-        let Some(own) = own.to_str() else { return refuse("its name is not UTF-8".into(), "rename it") };
+    fn entry(&mut self, entry: Entry, above: &str, fields: &[PathField]) -> Result<(), SourceError> {
+        let Entry { own, kind } = entry;
         let name = format!("{above}/{own}");
-        let kind = entry.file_type().map_err(|error| SourceError::unreadable(&path, &error))?;
-        // Through links a file could count twice, or a folder hold itself.
-        if kind.is_symlink() {
-            return refuse("is a symbolic link".into(), "put the file itself here, and only here");
-        }
-        if let Some(system) = log_of_changes(own) {
-            return refuse(
+        let shown = || self.tree.shown(&name);
+        if let Some(system) = log_of_changes(&own) {
+            return Err(SourceError::at(
+                shown(),
+                None,
                 format!("belongs to a {system} table, whose log says which of the files still count"),
                 "export the table's present rows as plain Parquet or CSV",
-            );
+            ));
         }
         // By the custom of the tools that write such folders, these are unfinished or about the data.
         let hidden = own.starts_with(['_', '.']);
-        if kind.is_dir() && !hidden {
-            if fields.len() == MAX_DEPTH {
-                return refuse(
-                    format!("is more than {MAX_DEPTH} folders deep"),
-                    "use fewer partition columns",
-                );
+        match kind {
+            Kind::Folder if !hidden => {
+                if fields.len() == MAX_DEPTH {
+                    let problem = format!("is more than {MAX_DEPTH} folders deep");
+                    return Err(SourceError::at(shown(), None, problem, "use fewer partition columns"));
+                }
+                let field = partition::field(&own).map_err(|problem| {
+                    let remedy = "name it column=value, or begin its name with _ to have it left out";
+                    SourceError::at(shown(), None, problem, remedy)
+                })?;
+                self.folder(&name, &[fields, &[field]].concat())
             }
-            let field = partition::field(own).map_err(|problem| {
-                let remedy = "name it column=value, or begin its name with _ to have it left out";
-                SourceError::input(&path, None, problem, remedy)
-            })?;
-            return self.folder(&path, &name, &[fields, &[field]].concat());
-        }
-        let format = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("csv") if kind.is_file() && !hidden => Format::Csv,
-            Some("parquet") if kind.is_file() && !hidden => Format::Parquet,
+            Kind::File(contents) if !hidden => {
+                match format_of(&own) {
+                    Some(format) => {
+                        self.files.push(DataFile { name, format, fields: fields.to_vec(), contents });
+                    }
+                    None => self.ignored.push(name),
+                }
+                Ok(())
+            }
             _ => {
                 self.ignored.push(name);
-                return Ok(());
+                Ok(())
             }
-        };
-        self.files.push(DataFile { path, name, format, fields: fields.to_vec() });
-        Ok(())
+        }
+    }
+}
+
+fn format_of(own: &str) -> Option<Format> {
+    match Path::new(own).extension()?.to_str()? {
+        "csv" => Some(Format::Csv),
+        "parquet" => Some(Format::Parquet),
+        _ => None,
     }
 }
 

@@ -1,5 +1,5 @@
-//! Where the data are: an agency's folder of CSV or Parquet files, read once into bounded, typed,
-//! immutable tables, and the source query of a plan run over them by an embedded DataFusion; or an
+//! Where the data are: an agency's folder of CSV or Parquet files, on a disk or in an object store, read once into
+//! bounded, typed, immutable tables, and the source query of a plan run over them by an embedded DataFusion; or an
 //! agency's own PostgreSQL or Flight SQL server, which reads, bounds and sums by the same rules.
 //! Rows come in, integer cells go out.
 //!
@@ -22,6 +22,7 @@
 //! * The unit's id is text. Blanks around it and a fraction of zeros are dropped, so that `7` and `7.0`
 //!   in CSV and the integer or float 7 in Parquet are one unit; leading zeros and case are kept. Rows
 //!   without an id contribute nothing.
+//! * In an object store the same holds of the objects whose names begin with the folder's.
 //! * A malformed row, a missing column, an unreadable file and a doubtful one refuse the whole folder.
 //!
 //! # Why everything is read at the start
@@ -53,17 +54,21 @@
 mod bounding;
 mod cells;
 mod census;
+mod chunks;
 mod columns;
 mod convert;
 mod csv_file;
 mod data;
+mod data_file;
 mod error;
 mod flight;
 mod folder;
 mod header;
 mod limits;
 mod load;
+mod local_folder;
 mod mapping;
+mod objects;
 mod operators;
 mod parquet_file;
 mod partition;
@@ -89,5 +94,6 @@ pub use error::SourceError;
 pub use flight::FlightSqlAccess;
 pub use header::{HeaderColumn, HeaderType, header};
 pub use limits::DataLimits;
+pub use objects::ObjectStoreAccess;
 pub use postgres::PostgresAccess;
 pub use report::{ColumnReport, LoadReport, TableReport, TerritoryReport};

@@ -1,6 +1,5 @@
 //! Reads every table that an agency holds, once, bounds and places its units.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use almoner_federation::{Digest, Manifest, Name, Table};
@@ -9,7 +8,8 @@ use datafusion::arrow::datatypes::SchemaRef;
 use ring::hmac;
 
 use crate::bounding::bound;
-use crate::folder::{self, DataFile, Format};
+use crate::data_file::{DataFile, Format};
+use crate::folder::{self, Tree};
 use crate::limits::DataLimits;
 use crate::parts::Parts;
 use crate::placing::{place, placed_schema};
@@ -38,7 +38,7 @@ pub(crate) enum Tables {
 
 /// All tables that `agency` holds, the name of this state of its files, and what to tell the data officer.
 pub(crate) fn load(
-    folder: &Path,
+    tree: &dyn Tree,
     manifest: &Manifest,
     agency: &Name,
     key: &hmac::Key,
@@ -51,7 +51,7 @@ pub(crate) fn load(
     let (mut store, mut digests, mut reports) = (Store::new(limits), Vec::new(), Vec::new());
     let mut sort = Vec::new();
     for table in &held {
-        let (files, ignored) = folder::find(folder, &table.name)?;
+        let (files, ignored) = folder::find(tree, &table.name)?;
         sort.push(partition_columns(table, &files));
         reports.push(read(manifest, table, files, ignored, &mut store, &mut digests)?);
     }

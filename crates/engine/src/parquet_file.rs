@@ -2,6 +2,9 @@
 //! that cannot is an error at the start, not a column full of NULL.
 
 use std::fs::File;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -12,11 +15,14 @@ use datafusion::parquet::arrow::ProjectionMask;
 use datafusion::parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use datafusion::parquet::file::metadata::ColumnChunkMetaData;
 
 use crate::SourceError;
+use crate::chunks::Chunks;
 use crate::columns::{Place, find_column};
 use crate::convert::{Raw, Unconverted, chunk};
-use crate::folder::DataFile;
+use crate::data_file::{Contents, DataFile};
+use crate::objects::{Object, Windows};
 use crate::rows::{Chunk, MAX_FIELD_BYTES, Rows, schema};
 use crate::shared_file::SharedFile;
 use crate::snapshot::{FileDigest, digest_of};
@@ -35,15 +41,27 @@ pub(crate) fn read(
     table: &Table,
     rows: &mut Rows<'_, '_>,
 ) -> Result<FileDigest, SourceError> {
-    let unreadable = |error: std::io::Error| SourceError::unreadable(&file.path, &error);
-    let mut opened = File::open(&file.path).map_err(unreadable)?;
+    match &file.contents {
+        Contents::File(path) => read_file(file, path, unit_column, table, rows),
+        Contents::Object(object) => read_object(file, object, unit_column, table, rows),
+    }
+}
+
+fn read_file(
+    file: &DataFile,
+    path: &Path,
+    unit_column: &str,
+    table: &Table,
+    rows: &mut Rows<'_, '_>,
+) -> Result<FileDigest, SourceError> {
+    let unreadable = |error: std::io::Error| file.unreadable(&error);
+    let mut opened = File::open(path).map_err(unreadable)?;
     let (size_bytes, contents) = digest_of(&mut opened).map_err(unreadable)?;
     let shared = SharedFile::new(opened.try_clone().map_err(unreadable)?).map_err(unreadable)?;
-    Columns::find(file, shared, unit_column, table)?.read(rows)?;
+    Columns::find(file, Chunks::File(shared), unit_column, table)?.read(rows)?;
     // The reader jumps about in the file, so it cannot hash what it reads as the CSV reader does.
     if (size_bytes, contents) != digest_of(&mut opened).map_err(unreadable)? {
-        return Err(SourceError::input(
-            &file.path,
+        return Err(file.refuse(
             None,
             "changed while it was read",
             "start the node when the export is complete",
@@ -52,10 +70,23 @@ pub(crate) fn read(
     Ok(FileDigest { name: file.name.clone(), size_bytes, contents })
 }
 
+/// Of an object only the footer and the wanted columns are fetched, each from the state that was listed.
+fn read_object(
+    file: &DataFile,
+    object: &Arc<Object>,
+    unit_column: &str,
+    table: &Table,
+    rows: &mut Rows<'_, '_>,
+) -> Result<FileDigest, SourceError> {
+    let windows = Windows::at_the_end(Arc::clone(object)).map_err(|error| file.unreadable(&error))?;
+    Columns::find(file, Chunks::Object(windows), unit_column, table)?.read(rows)?;
+    Ok(FileDigest { name: file.name.clone(), size_bytes: object.size_bytes(), contents: object.contents() })
+}
+
 /// The wanted columns of one file.
 struct Columns<'a> {
     file: &'a DataFile,
-    opened: SharedFile,
+    opened: Chunks,
     metadata: ArrowReaderMetadata,
     /// The unit's column, then the manifest's.
     names: Vec<&'a str>,
@@ -70,7 +101,7 @@ type Message = Result<Option<Chunk>, SourceError>;
 impl<'a> Columns<'a> {
     fn find(
         file: &'a DataFile,
-        opened: SharedFile,
+        opened: Chunks,
         unit_column: &'a str,
         table: &'a Table,
     ) -> Result<Self, SourceError> {
@@ -85,8 +116,7 @@ impl<'a> Columns<'a> {
             if let Place::File(index) = place
                 && !fits(fields[index].data_type(), declared)
             {
-                return Err(SourceError::input(
-                    &file.path,
+                return Err(file.refuse(
                     None,
                     format!(
                         "column {name} is {}, which cannot be read as {}",
@@ -177,7 +207,10 @@ impl<'a> Columns<'a> {
         let group_of = metadata.metadata().row_group(group);
         let size = usize::try_from(group_of.total_byte_size()).unwrap_or(0);
         let row_bytes = size / usize::try_from(group_of.num_rows()).unwrap_or(0).max(1);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(self.opened.clone(), metadata)
+        let columns = group_of.columns().iter().enumerate();
+        let ranges = columns.filter_map(|(leaf, column)| mask.leaf_included(leaf).then(|| range(column))?);
+        let opened = self.opened.over(ranges);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata)
             .with_projection(mask)
             .with_row_groups(vec![group])
             .with_batch_size((BATCH_BYTES / row_bytes.max(1)).clamp(64, BATCH_ROWS))
@@ -199,8 +232,7 @@ impl<'a> Columns<'a> {
         let raw: Vec<Raw> = raw.collect();
         chunk(&self.schema, &self.kinds, &raw, batch.num_rows()).map_err(|error| match error {
             Unconverted::Arrow(error) => self.broken(&error.to_string()),
-            Unconverted::FieldTooLong { row, column } => SourceError::input(
-                &self.file.path,
+            Unconverted::FieldTooLong { row, column } => self.file.refuse(
                 Some(first_row + row as u64),
                 format!("a field of column {} is longer than {MAX_FIELD_BYTES} bytes", self.names[column]),
                 "leave the column out of the manifest or shorten it",
@@ -213,9 +245,16 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// Where a column of a row group is, if its file says so sensibly.
+fn range(column: &ColumnChunkMetaData) -> Option<Range<u64>> {
+    let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+    let start = u64::try_from(start).ok()?;
+    Some(start..start.checked_add(u64::try_from(column.compressed_size()).ok()?)?)
+}
+
 fn corrupt(file: &DataFile, error: &str) -> SourceError {
     let problem = format!("is no readable Parquet file ({error})");
-    SourceError::input(&file.path, None, problem, "export it again")
+    file.refuse(None, problem, "export it again")
 }
 
 /// What an Arrow type can say, with the units of a day for those that count time.

@@ -27,7 +27,7 @@ pub(crate) fn field(name: &str) -> Result<PathField, String> {
 }
 
 /// Percent-decoding (RFC 3986, section 2.1). A `%` that begins no code is refused: whoever wrote it did not encode.
-fn decode(text: &str) -> Result<String, String> {
+pub(crate) fn decode(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -1,7 +1,6 @@
 //! An agency's files, loaded and bounded, ready to answer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use almoner_federation::{Digest, Manifest, Name};
@@ -20,6 +19,7 @@ use ring::hmac;
 use tokio::sync::Semaphore;
 
 use crate::cells;
+use crate::folder::Tree;
 use crate::load::{self, Loaded, Tables};
 use crate::operators::FastOperators;
 use crate::stored::Stored;
@@ -47,20 +47,20 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// See [`crate::Source::open_within`].
+    /// See [`crate::Source::open_within`] and [`crate::Source::object_store`].
     pub(crate) async fn open(
-        folder: &Path,
+        tree: impl Tree + Send + 'static,
         manifest: &Manifest,
         agency: &Name,
         bounding_key: &[u8; 32],
         limits: Option<DataLimits>,
     ) -> Result<(Files, LoadReport), SourceError> {
-        let (path, manifest, agency) = (folder.to_owned(), manifest.clone(), agency.clone());
+        let (manifest, agency, shown) = (manifest.clone(), agency.clone(), tree.shown(""));
         let key = hmac::Key::new(hmac::HMAC_SHA256, bounding_key);
         let reading =
-            tokio::task::spawn_blocking(move || load::load(&path, &manifest, &agency, &key, limits.as_ref()));
+            tokio::task::spawn_blocking(move || load::load(&tree, &manifest, &agency, &key, limits.as_ref()));
         let (tables, snapshot, report) = reading.await.map_err(|error| {
-            SourceError::input(folder, None, format!("reading it failed ({error})"), "export the files again")
+            SourceError::at(shown, None, format!("reading it failed ({error})"), "export the files again")
         })??;
         let (context, stored) = match tables {
             Tables::Memory(loaded) => (session(loaded), BTreeMap::new()),
@@ -79,7 +79,7 @@ impl Files {
     }
 
     /// The name of this state of the files: an HMAC under the bounding key over their names, sizes and
-    /// contents, so that it tells nothing about them but whether they changed.
+    /// contents (in a store: ETags), so that it tells nothing about them but whether they changed.
     pub(crate) fn snapshot(&self) -> Digest {
         self.snapshot
     }
