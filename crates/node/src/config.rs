@@ -9,7 +9,7 @@ use almoner_policy::{ApproveTables, Rules, RulesTable};
 use serde::Deserialize;
 
 use crate::NodeError;
-use crate::data::{DataConfig, DataLimitsTable, FlightSqlTable, Places, PostgresTable};
+use crate::data::{DataConfig, DataLimitsTable, FlightSqlTable, ObjectsTable, Places, PostgresTable};
 
 /// The file's fields; unknown ones are refused.
 #[derive(Debug, Deserialize)]
@@ -21,6 +21,7 @@ struct NodeFile {
     manifest_sha256: Digest,
     keys: PathBuf,
     data: Option<PathBuf>,
+    objects: Option<ObjectsTable>,
     postgres: Option<PostgresTable>,
     flight_sql: Option<FlightSqlTable>,
     state: PathBuf,
@@ -147,6 +148,7 @@ impl NodeConfig {
         }
         let places = Places {
             data: file.data,
+            objects: file.objects,
             limits: file.data_limits,
             postgres: file.postgres,
             flight_sql: file.flight_sql,

@@ -1,9 +1,10 @@
-//! Where an agency's tables are: a folder of files, a PostgreSQL database, or a server that speaks Flight SQL.
+//! Where an agency's tables are: a folder of files, here or in an object store, a PostgreSQL database, or a server that speaks Flight SQL.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use almoner_engine::{DataLimits, FlightSqlAccess, PostgresAccess, Source};
+use almoner_engine::{DataLimits, FlightSqlAccess, ObjectStoreAccess, PostgresAccess, Source};
 use serde::Deserialize;
 
 use crate::{NodeConfig, NodeError};
@@ -85,10 +86,48 @@ impl FlightSqlTable {
     }
 }
 
+/// What an S3 client finds in its environment, by the custom of Amazon's own.
+const ENVIRONMENT: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+
+/// `[objects]` of node.toml.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ObjectsTable {
+    url: String,
+    endpoint: Option<String>,
+    region: Option<String>,
+    ca: Option<PathBuf>,
+    credentials_file: Option<PathBuf>,
+    #[serde(default = "timeout_s")]
+    timeout_s: u64,
+}
+
+fn timeout_s() -> u64 {
+    60
+}
+
+impl ObjectsTable {
+    /// With paths that start at the file's folder, or what is wrong and what to do.
+    fn beside(self, folder: &Path) -> Result<ObjectsConfig, (&'static str, &'static str)> {
+        if !(1..=3_600).contains(&self.timeout_s) {
+            return Err(("timeout_s of [objects] must be 1 to 3600", "correct it, or leave it out"));
+        }
+        Ok(ObjectsConfig {
+            url: self.url,
+            endpoint: self.endpoint,
+            region: self.region,
+            ca: self.ca.map(|ca| folder.join(ca)),
+            credentials_file: self.credentials_file.map(|file| folder.join(file)),
+            timeout: Duration::from_secs(self.timeout_s),
+        })
+    }
+}
+
 /// The places that node.toml may name.
 #[derive(Debug)]
 pub(crate) struct Places {
     pub data: Option<PathBuf>,
+    pub objects: Option<ObjectsTable>,
     pub limits: Option<DataLimitsTable>,
     pub postgres: Option<PostgresTable>,
     pub flight_sql: Option<FlightSqlTable>,
@@ -104,6 +143,13 @@ pub enum DataConfig {
         /// How much memory the tables may take, and where the rest goes.
         limits: Option<DataLimits>,
     },
+    /// A folder of CSV or Parquet files in an object store.
+    Objects {
+        /// Where it is.
+        store: ObjectsConfig,
+        /// How much memory the tables may take, and where the rest goes.
+        limits: Option<DataLimits>,
+    },
     /// A database.
     Postgres(PostgresConfig),
     /// A server that speaks Flight SQL.
@@ -114,34 +160,65 @@ impl DataConfig {
     /// The one source that node.toml names, or what is wrong and what to do.
     pub(crate) fn of(places: Places, folder: &Path) -> Result<DataConfig, (String, &'static str)> {
         let wrong = |(message, remedy): (&str, _)| (message.to_owned(), remedy);
-        match places {
-            Places { data: Some(data), limits, postgres: None, flight_sql: None } => {
-                let limits = limits.map(|table| DataLimits::new(table.memory_mb, folder.join(table.scratch)));
-                let limits = limits.transpose().map_err(|message| {
-                    (message, "correct it in the [data_limits] table, or leave the table out")
-                })?;
-                Ok(DataConfig::Folder { path: folder.join(data), limits })
+        let Places { data, objects, limits, postgres, flight_sql } = places;
+        let named = [data.is_some(), objects.is_some(), postgres.is_some(), flight_sql.is_some()];
+        match named.into_iter().filter(|is_there| *is_there).count() {
+            0 => {
+                return Err(wrong((
+                    "nothing says where the agency's tables are",
+                    "add data = \"FOLDER\", [objects], [postgres] or [flight_sql]; docs/data-officer.md shows all four",
+                )));
             }
-            Places { data: None, limits: Some(_), .. } => Err(wrong((
+            1 => {}
+            _ => {
+                return Err(wrong((
+                    "more than one of data, [objects], [postgres] and [flight_sql] is there, and a node has one data source",
+                    "keep one of them",
+                )));
+            }
+        }
+        let reads_files = data.is_some() || objects.is_some();
+        if limits.is_some() && !reads_files {
+            return Err(wrong((
                 "[data_limits] is for a folder of files",
                 "leave it out beside [postgres] or [flight_sql]",
-            ))),
-            Places { data: None, postgres: Some(table), flight_sql: None, .. } => {
-                Ok(DataConfig::Postgres(table.beside(folder)))
-            }
-            Places { data: None, postgres: None, flight_sql: Some(table), .. } => {
-                table.beside(folder).map(DataConfig::FlightSql).map_err(wrong)
-            }
-            Places { data: None, postgres: None, flight_sql: None, .. } => Err(wrong((
-                "nothing says where the agency's tables are",
-                "add data = \"FOLDER\", [postgres] or [flight_sql]; docs/data-officer.md shows all three",
-            ))),
-            _ => Err(wrong((
-                "more than one of data, [postgres] and [flight_sql] is there, and a node has one data source",
-                "keep one of them",
-            ))),
+            )));
+        }
+        let limits = limits.map(|table| DataLimits::new(table.memory_mb, folder.join(table.scratch)));
+        let limits = limits
+            .transpose()
+            .map_err(|message| (message, "correct it in the [data_limits] table, or leave the table out"))?;
+        if let Some(data) = data {
+            return Ok(DataConfig::Folder { path: folder.join(data), limits });
+        }
+        if let Some(table) = objects {
+            let store = table.beside(folder).map_err(wrong)?;
+            return Ok(DataConfig::Objects { store, limits });
+        }
+        match (postgres, flight_sql) {
+            (Some(table), _) => Ok(DataConfig::Postgres(table.beside(folder))),
+            (None, Some(table)) => table.beside(folder).map(DataConfig::FlightSql).map_err(wrong),
+            (None, None) => unreachable!("one of the four is there"),
         }
     }
+}
+
+/// A folder in an object store, as node.toml names it.
+#[derive(Debug, Clone)]
+pub struct ObjectsConfig {
+    /// Its URL.
+    pub url: String,
+    /// The address of a store that speaks S3 and is not Amazon's.
+    pub endpoint: Option<String>,
+    /// The region of an S3 bucket.
+    pub region: Option<String>,
+    /// The file of the authority that signed the server's certificate.
+    pub ca: Option<PathBuf>,
+    /// The file of the secrets that open it; nobody but its owner may read it. Without it those of S3 are taken from the
+    /// environment.
+    pub credentials_file: Option<PathBuf>,
+    /// How long one request may take.
+    pub timeout: Duration,
 }
 
 /// A PostgreSQL database, as node.toml names it.
@@ -183,6 +260,20 @@ pub(crate) async fn open_source(config: &NodeConfig, bounding: &[u8; 32]) -> Res
         DataConfig::Folder { path, limits } => {
             Source::open_within(path, manifest, agency, bounding, limits.clone()).await?
         }
+        DataConfig::Objects { store, limits } => {
+            let access = ObjectStoreAccess {
+                url: store.url.clone(),
+                endpoint: store.endpoint.clone(),
+                region: store.region.clone(),
+                ca_pem: store.ca.as_deref().map(read).transpose()?,
+                credentials: match &store.credentials_file {
+                    Some(file) => Some(read_secret(file)?),
+                    None => ObjectStoreAccess::is_s3(&store.url).then(from_environment),
+                },
+                timeout: store.timeout,
+            };
+            Source::object_store(&access, manifest, agency, bounding, limits.clone()).await?
+        }
         DataConfig::Postgres(database) => {
             let access = PostgresAccess {
                 url: read_secret(&database.url_file)?,
@@ -217,6 +308,12 @@ fn read(path: &Path) -> Result<Vec<u8>, NodeError> {
     std::fs::read(path).map_err(|source| NodeError::Read { path: path.to_owned(), source })
 }
 
+/// The secrets of S3 that are in the environment, as lines of a file of them.
+fn from_environment() -> String {
+    let line = |name: &str| std::env::var(name).ok().map(|value| format!("{name}={value}\n"));
+    ENVIRONMENT.into_iter().filter_map(line).collect()
+}
+
 /// A text that nobody but the file's owner may read.
 fn read_secret(path: &Path) -> Result<String, NodeError> {
     #[cfg(unix)]
@@ -246,14 +343,16 @@ mod tests {
         #[serde(deny_unknown_fields)]
         struct File {
             data: Option<PathBuf>,
+            objects: Option<ObjectsTable>,
             data_limits: Option<DataLimitsTable>,
             postgres: Option<PostgresTable>,
             flight_sql: Option<FlightSqlTable>,
         }
         let read = |text: &str| -> Result<DataConfig, String> {
             let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-            let File { data, data_limits: limits, postgres, flight_sql } = file;
-            DataConfig::of(Places { data, limits, postgres, flight_sql }, Path::new("/etc/almoner"))
+            let File { data, objects, data_limits: limits, postgres, flight_sql } = file;
+            let places = Places { data, objects, limits, postgres, flight_sql };
+            DataConfig::of(places, Path::new("/etc/almoner"))
                 .map_err(|(message, remedy)| format!("{message}; {remedy}"))
         };
         let Ok(DataConfig::Folder { path, limits: None }) = read("data = \"data\"") else {
@@ -278,8 +377,18 @@ mod tests {
             panic!("a server")
         };
         assert_eq!(found.identity, Some(("/etc/almoner/c".into(), "/etc/almoner/k".into())));
+        let lake = "[objects]\nurl = \"s3://lake/a\"\nendpoint = \"https://s3:1\"\nca = \"ca.pem\"\n\
+                    credentials_file = \"keys/lake\"\n[data_limits]\nmemory_mb = 64\nscratch = \"s\"\n";
+        let Ok(DataConfig::Objects { store, limits: Some(_) }) = read(lake) else { panic!("a store") };
+        assert_eq!(store.ca.as_deref(), Some(Path::new("/etc/almoner/ca.pem")));
+        assert_eq!(store.credentials_file.as_deref(), Some(Path::new("/etc/almoner/keys/lake")));
+        assert_eq!((store.region, store.timeout), (None, Duration::from_secs(60)));
         for (text, said) in [
             ("", "nothing says where"),
+            (&format!("data = \"data\"\n{lake}"), "more than one of"),
+            ("[objects]\nurl = \"s3://lake\"\ntimeout_s = 0", "1 to 3600"),
+            ("[objects]\nurl = \"s3://lake\"\nsecret = \"s\"", "unknown field"),
+            ("[objects]", "url"),
             (&format!("data = \"data\"\n{whole}"), "more than one of"),
             (&format!("{server}{whole}"), "more than one of"),
             (&format!("data = \"data\"\n{server}"), "more than one of"),

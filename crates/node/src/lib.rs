@@ -33,7 +33,7 @@ pub use approval::queue_path;
 pub use check::{DataCheck, check};
 pub use clock::{Clock, SystemClock};
 pub use config::{Limits, NodeConfig};
-pub use data::{DataConfig, FlightSqlConfig, PostgresConfig};
+pub use data::{DataConfig, FlightSqlConfig, ObjectsConfig, PostgresConfig};
 pub use drill::Step;
 pub use error::NodeError;
 pub use node::{Node, checkpoint_path, init, ledger_path, officer_key, open_for_officer};

@@ -83,10 +83,13 @@ impl Trouble {
     }
 }
 
-/// The TLS error that an error of the transport may hold.
+/// The TLS error that an error of the transport is or holds; one input error may hold another.
 fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.downcast_ref().or_else(|| held.and_then(|held| held.downcast_ref()))
+    let mut held = error;
+    while let Some(inner) = held.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        held = inner;
+    }
+    held.downcast_ref()
 }
 
 fn short(error: &(impl ToString + ?Sized)) -> String {

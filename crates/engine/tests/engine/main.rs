@@ -9,6 +9,7 @@ mod headers;
 mod input;
 mod larger;
 mod measures;
+mod objects;
 mod partitions;
 mod postgres;
 mod register;

@@ -5,5 +5,5 @@ mod conformance;
 mod hostile;
 mod opening;
 #[path = "../../../../../tests/support/flight.rs"]
-mod server;
+pub mod server;
 mod speed;
