@@ -6,7 +6,9 @@
 //! one state, and the ETag stands for the contents in the name of the snapshot; to hash them, Parquet files would have
 //! to be fetched whole.
 //!
-//! Nothing is written to a disk. A store that cannot be reached for a while is asked again, a bounded number of times.
+//! Nothing is written to a disk. At most four requests are under way at once (one for each thread that reads a Parquet
+//! file; two for a CSV file), each for at most 8 MiB or a page of a listing. Each is made four times at most, with a time
+//! limit for each and 1.75 s of waiting in all between them, and its answer may have 64 MiB.
 
 mod access;
 mod connection;
