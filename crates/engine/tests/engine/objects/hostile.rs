@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use almoner_engine::ObjectStoreAccess;
+use almoner_federation::Manifest;
 
+use super::same::write_parquet;
 use super::server::{BUCKET, KEY, KEY_ID, Reply, Server, open, refusal, refused, unconditional};
-use crate::common::{csv, folder, manifest, plan};
+use crate::common::{csv, folder, manifest, manifest_of, plan};
 
 const ROWS: [&str; 2] = ["1,f,3,1,1,t,2000-01-01", "2,m,3,1,1,t,2000-01-01"];
 
@@ -154,6 +156,60 @@ async fn a_store_that_fails_for_a_while_is_asked_again() {
             assert_eq!(server.reads(), 5, "one file at once, the other the fourth time");
         }
     }
+}
+
+/// Of a Parquet file some parts are read long after others, by several threads.
+#[tokio::test]
+async fn a_parquet_file_that_changes_fails_or_lies_is_refused() {
+    let rows: Vec<String> = (0..4_000).map(|id| format!("{id},f,{},1,1,t,2000-01-01", id % 90)).collect();
+    let (folder, manifest) = (folder(&[]), manifest_of_many());
+    let path = folder.path().join("people.parquet");
+    write_parquet(&path, &rows);
+    let whole = std::fs::read(&path).expect("just written");
+    let server = Server::start(folder.path(), "a").await;
+    server.open(&manifest).await.unwrap_or_else(|error| panic!("{}", error.local_detail()));
+    let all = server.reads();
+    assert!(all > 100, "{all} requests for 80 row groups");
+    for at in [1, 2, all / 2, all - 1] {
+        for (changes, said) in [(true, "changed since it was listed"), (false, "403 AccessDenied")] {
+            server.shelf.put("a/people.parquet", &whole);
+            let (shelf, mut count) = (Arc::downgrade(&server.shelf), 0);
+            server.does(move |request| {
+                let shelf = shelf.upgrade().filter(|_| request.is_read())?;
+                count += 1;
+                if changes && count == at {
+                    let mut other = shelf.objects.lock().expect("no panic")["a/people.parquet"].clone();
+                    other[100] ^= 1;
+                    shelf.put("a/people.parquet", &other);
+                }
+                (!changes && count >= at).then(|| refusal(403, "AccessDenied"))
+            });
+            let error = server.refused(&manifest).await;
+            assert!(error.contains("s3://lake/a/people.parquet: ") && error.contains(said), "{at}: {error}");
+        }
+    }
+    // Footers that say they are longer than the file, or than memory; a file without any; an empty one.
+    server.does(|_| None);
+    for bytes in [
+        [&whole[..whole.len() - 8], &u32::MAX.to_le_bytes(), b"PAR1"].concat(),
+        [&whole[..whole.len() - 8], &(whole.len() as u32).to_le_bytes(), b"PAR1"].concat(),
+        whole[..whole.len() / 2].to_vec(),
+        b"PAR1".to_vec(),
+        Vec::new(),
+    ] {
+        server.shelf.put("a/people.parquet", &bytes);
+        let error = server.refused(&manifest).await;
+        assert!(error.contains("is no readable Parquet file"), "{error}");
+    }
+}
+
+fn manifest_of_many() -> Manifest {
+    manifest_of(
+        2,
+        "id",
+        10_000,
+        "name = \"people\"\nrows_per_unit = 1\ncolumn = [{ name = \"age\", type = \"integer\", min = 0, max = 120 }]\n",
+    )
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ fn rows(random: &mut Random, count: usize) -> Vec<String> {
 }
 
 /// Writes rows of `people` as Parquet, all columns as text but the score, in row groups of 50.
-fn write_parquet(path: &Path, rows: &[String]) {
+pub fn write_parquet(path: &Path, rows: &[String]) {
     let column = |index: usize| -> ArrayRef {
         let fields = rows.iter().map(|row| row.split(',').nth(index).filter(|text| !text.is_empty()));
         Arc::new(fields.collect::<StringArray>())
