@@ -285,8 +285,10 @@ pub(crate) fn relation(
         table: table.name.clone(),
         unit_name: unit_name.to_owned(),
         mapped: mapped.to_owned(),
-        // Different integers are different ids, and cheaper to compare.
-        key: if *class == Class::Integer { quoted(own) } else { unit.clone() },
+        // Different integers are different ids, and cheaper to compare. Never the id's own expression: knowing that both
+        // are equal, the planner sorts by either, and an engine that cuts the plan between machines, as Ballista 55
+        // does, then no longer knows that windows over the other are sorted.
+        key: if *class == Class::Integer { quoted(own) } else { format!("CAST({unit} AS BYTEA)") },
         unit,
         columns,
         rows_per_unit: table.rows_per_unit,

@@ -1,5 +1,6 @@
 //! A Ballista cluster as the source: a scheduler with the feature `flight-sql`, started with `--flight-sql`, and its
-//! executors, all on this machine. `ALMONER_BALLISTA` is its address, `grpc://127.0.0.1:50050`.
+//! executors, all on this machine. `ALMONER_BALLISTA` is its address, `grpc://127.0.0.1:50050`; docs/data-officer.md has
+//! the commands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
