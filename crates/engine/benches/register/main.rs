@@ -6,6 +6,10 @@
 //!
 //! The plain engine reads rows that are bounded already, from memory as the node does, with the columns it needs and
 //! no others; `bounding in the query` is the plain engine keeping one row of each person itself.
+//!
+//! `--json` before one folder prints whole releases instead: see [`release`].
+
+mod release;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +22,9 @@ use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 
 /// Runs of which the median is taken, ours and the engine's in turn.
 const RUNS: usize = 7;
+
+/// In the manifest.
+const AGENCIES: u32 = 3;
 
 /// What is asked, of us and of the plain engine.
 const QUESTIONS: [(&str, &str, &str); 6] = [
@@ -64,6 +71,9 @@ fn main() {
         return;
     }
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    if std::env::args().any(|argument| argument == "--json") {
+        return runtime.block_on(release::measure(&folders[0]));
+    }
     for folder in folders {
         for rows_per_unit in [1, 3] {
             runtime.block_on(measure(&folder, rows_per_unit));
@@ -73,20 +83,15 @@ fn main() {
 
 async fn measure(folder: &Path, rows_per_unit: u32) {
     let manifest = manifest(rows_per_unit);
-    let (dir, name) = (tempfile::tempdir().expect("a folder"), "a1".parse::<Name>().expect("a name"));
-    let (file, copy) = (folder.join("all.parquet"), dir.path().join("register.parquet"));
-    if std::fs::hard_link(&file, &copy).is_err() {
-        std::fs::copy(&file, &copy).expect("all.parquet can be read");
-    }
     let began = Instant::now();
-    let source = Source::open(dir.path(), &manifest, &name, &[7; 32]).await.expect("the register is sound");
+    let (_dir, source) = open(folder, &manifest).await;
     println!(
         "\n{}, at most {rows_per_unit} rows of a person; loaded and bounded in {:.1} s",
         folder.display(),
         began.elapsed().as_secs_f64()
     );
     print!("{}", source.report());
-    let plain = plain(&file, rows_per_unit).await;
+    let plain = plain(&folder.join("all.parquet"), rows_per_unit).await;
     println!("{:22} {:>10} {:>10} {:>7}", "median of 7", "node s", "engine s", "ratio");
     for (what, ours, theirs) in QUESTIONS {
         let plan =
@@ -111,6 +116,17 @@ async fn measure(folder: &Path, rows_per_unit: u32) {
                         first_value(income) AS income FROM \"unbounded\" GROUP BY person_id) AS one GROUP BY county";
         row("bounding in the query", node, timed(&plain, bounding).await);
     }
+}
+
+/// The register as a node opens it, and the folder that it must keep.
+async fn open(folder: &Path, manifest: &Manifest) -> (tempfile::TempDir, Source) {
+    let (dir, name) = (tempfile::tempdir().expect("a folder"), "a1".parse::<Name>().expect("a name"));
+    let (file, copy) = (folder.join("all.parquet"), dir.path().join("register.parquet"));
+    if std::fs::hard_link(&file, &copy).is_err() {
+        std::fs::copy(&file, &copy).expect("all.parquet can be read");
+    }
+    let source = Source::open(dir.path(), manifest, &name, &[7; 32]).await.expect("the register is sound");
+    (dir, source)
 }
 
 fn row(what: &str, node: Duration, engine: Duration) {
@@ -151,12 +167,13 @@ fn manifest(rows_per_unit: u32) -> Manifest {
         "federation = {{ id = \"bench\", epoch = 1 }}\n\
          coordinator = {{ name = \"hub\", endpoint = \"https://localhost:7000\", signing_key = \"{}\" }}\n\
          unit = {{ kind = \"person\", column = \"person_id\", population = 20000000 }}\n\
-         policy = {{ delta = 1e-9, total_rho = 1000, quorum = 3, colluders = 0, min_honest = 2 }}\n",
+         policy = {{ delta = 1e-9, total_rho = 1000, quorum = 3, colluders = 0, min_honest = 2 }}\n\
+         [[sector]]\nname = \"residence\"\nagencies_per_unit = 1\n",
         key(1),
     );
-    for node in 1..=3u32 {
+    for node in 1..=AGENCIES {
         text += &format!(
-            "[[agency]]\nnode = {node}\nname = \"a{node}\"\nlegal_name = \"Agency {node}\"\n\
+            "[[agency]]\nnode = {node}\nname = \"a{node}\"\nlegal_name = \"Agency {node}\"\nsector = \"residence\"\n\
              endpoint = \"https://localhost:{}\"\nsigning_key = \"{}\"\nofficer_key = \"{}\"\nmask_key = \"{}\"\n",
             7_000 + node,
             key(10 * node),
