@@ -6,7 +6,7 @@
 //! nothing (PROTOCOL C: a function of the person's own rows only, hence of stability 1). It never
 //! prefers a value or an early line, and the same rows stay whatever order or format the files have.
 
-use std::collections::HashMap;
+use std::thread;
 
 use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::buffer::BooleanBuffer;
@@ -16,6 +16,9 @@ use ring::hmac;
 
 use crate::census::{Census, Place, census};
 use crate::tag::{Message, TagKey};
+
+/// Most threads that bound.
+const MAX_WORKERS: usize = 4;
 
 /// A table after bounding, with what only the data officer may know of it.
 pub(crate) struct Bounded {
@@ -31,11 +34,9 @@ pub(crate) fn bound(table: &str, batches: Vec<RecordBatch>, most: u32, key: &hma
     let Census { units, over } = census(&batches, most);
     let mut rows_over_bound = 0;
     let mut dropped: Vec<Vec<usize>> = vec![Vec::new(); batches.len()];
-    for places in &over {
-        for (batch, row) in surplus(table, &batches, places, most as usize, &key) {
-            dropped[batch].push(row);
-            rows_over_bound += 1;
-        }
+    for (batch, row) in all_surplus(table, &batches, &over, most as usize, &key) {
+        dropped[batch].push(row);
+        rows_over_bound += 1;
     }
     let units_over_bound = over.len() as u64;
     drop(over);
@@ -43,19 +44,38 @@ pub(crate) fn bound(table: &str, batches: Vec<RecordBatch>, most: u32, key: &hma
     Bounded { batches, units, units_over_bound, rows_over_bound }
 }
 
+/// The places of all units' surplus rows, by as many threads as there are processors, each with its share of the units.
+fn all_surplus(
+    table: &str,
+    batches: &[RecordBatch],
+    over: &[Vec<Place>],
+    most: usize,
+    key: &TagKey,
+) -> Vec<Place> {
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+    thread::scope(|scope| {
+        let share = |units: &'_ [Vec<Place>]| -> Vec<Place> {
+            units.iter().flat_map(|places| surplus(table, batches, places, most, key)).collect()
+        };
+        let shares = over.chunks(over.len().div_ceil(workers).max(1));
+        let running: Vec<_> = shares.map(|units| scope.spawn(move || share(units))).collect();
+        running.into_iter().flat_map(|share| share.join().expect("bounding does not panic")).collect()
+    })
+}
+
 /// The places of one unit's rows beyond the first `most` in the order of their tags.
 fn surplus(table: &str, batches: &[RecordBatch], places: &[Place], most: usize, key: &TagKey) -> Vec<Place> {
-    let mut occurrences: HashMap<Message, i64> = HashMap::new();
-    let mut tagged: Vec<([u8; 32], Place)> = places
-        .iter()
-        .map(|(batch, row)| {
-            let mut message = contents(table, &batches[*batch], *row);
-            let occurrence = occurrences.entry(message.clone()).or_default();
-            message.integer(*occurrence);
-            *occurrence += 1;
-            (key.tag(&message), (*batch, *row))
-        })
-        .collect();
+    let row = |place: &Place| (contents(table, &batches[place.0], place.1), *place);
+    let mut rows: Vec<(Message, Place)> = places.iter().map(row).collect();
+    // Brings equal rows together, to number them: they are alike, and so it does not matter which is which.
+    rows.sort_unstable();
+    let mut tagged = Vec::with_capacity(rows.len());
+    for equal in rows.chunk_by_mut(|a, b| a.0 == b.0) {
+        for (number, (message, place)) in (0..).zip(equal) {
+            message.integer(number);
+            tagged.push((key.tag(message), *place));
+        }
+    }
     tagged.sort_unstable();
     tagged.split_off(most.min(tagged.len())).into_iter().map(|(_, place)| place).collect()
 }

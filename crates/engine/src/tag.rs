@@ -7,12 +7,13 @@
 //! database of any kind can compute. The key is 32 bytes, made from the bounding key, and known to nobody else, so that
 //! the smallest tags of a unit are a fair draw that prefers no value.
 
-use std::fmt::Write;
-
 use almoner_federation::lp;
+use itoa::Buffer;
 use ring::{digest, hmac};
 
 const LABEL: &[u8] = b"almoner/1/bound";
+/// What most messages take at most.
+const USUAL_BYTES: usize = 128;
 
 /// What makes tags; its bytes never stand in a text.
 pub(crate) struct TagKey([u8; 32]);
@@ -42,13 +43,13 @@ impl TagKey {
 }
 
 /// A row's message, field by field.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Message(String);
 
 impl Message {
     /// Begins with the table's name.
     pub(crate) fn of(table: &str) -> Message {
-        let mut message = Message(String::new());
+        let mut message = Message(String::with_capacity(USUAL_BYTES));
         message.text(table);
         message
     }
@@ -58,11 +59,13 @@ impl Message {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        write!(self.0, "{}:{text}", text.len()).expect("a String takes everything");
+        self.0.push_str(Buffer::new().format(text.len()));
+        self.0.push(':');
+        self.0.push_str(text);
     }
 
     pub(crate) fn integer(&mut self, value: i64) {
-        self.text(&value.to_string());
+        self.text(Buffer::new().format(value));
     }
 
     pub(crate) fn boolean(&mut self, value: bool) {
@@ -70,8 +73,14 @@ impl Message {
     }
 
     pub(crate) fn number(&mut self, value: f64) {
-        let text: Vec<String> = limbs(value).iter().map(i64::to_string).collect();
-        self.text(&text.join(","));
+        let mut text = String::with_capacity(USUAL_BYTES);
+        for limb in limbs(value) {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(Buffer::new().format(limb));
+        }
+        self.text(&text);
     }
 }
 
