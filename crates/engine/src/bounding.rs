@@ -16,9 +16,7 @@ use ring::hmac;
 
 use crate::census::{Census, Place, census};
 use crate::tag::{Message, TagKey};
-
-/// Most threads that bound.
-const MAX_WORKERS: usize = 4;
+use crate::workers::workers;
 
 /// A table after bounding, with what only the data officer may know of it.
 pub(crate) struct Bounded {
@@ -52,12 +50,11 @@ fn all_surplus(
     most: usize,
     key: &TagKey,
 ) -> Vec<Place> {
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
     thread::scope(|scope| {
         let share = |units: &'_ [Vec<Place>]| -> Vec<Place> {
             units.iter().flat_map(|places| surplus(table, batches, places, most, key)).collect()
         };
-        let shares = over.chunks(over.len().div_ceil(workers).max(1));
+        let shares = over.chunks(over.len().div_ceil(workers()).max(1));
         let running: Vec<_> = shares.map(|units| scope.spawn(move || share(units))).collect();
         running.into_iter().flat_map(|share| share.join().expect("bounding does not panic")).collect()
     })

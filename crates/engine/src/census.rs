@@ -5,8 +5,7 @@ use std::thread;
 
 use datafusion::arrow::array::{AsArray, RecordBatch, StringArray};
 
-/// Most threads that count.
-const MAX_WORKERS: usize = 4;
+use crate::workers::workers;
 
 /// Where a row stands: batch, then row of the batch.
 pub(crate) type Place = (usize, usize);
@@ -22,7 +21,7 @@ pub(crate) struct Census {
 /// is quicker than to look each up in a table that no cache holds; ids with one hash are then compared themselves.
 pub(crate) fn census(batches: &[RecordBatch], most: u32) -> Census {
     let hash = RandomState::new();
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS);
+    let workers = workers();
     let shares: Vec<Census> = thread::scope(|scope| {
         let share = |worker| {
             let hash = &hash;

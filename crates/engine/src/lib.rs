@@ -88,6 +88,7 @@ mod stored;
 mod tag;
 mod units;
 mod value;
+mod workers;
 
 pub use data::{Source, Taken};
 pub use error::SourceError;

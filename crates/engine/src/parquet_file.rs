@@ -26,12 +26,11 @@ use crate::objects::{Object, Windows};
 use crate::rows::{Chunk, MAX_FIELD_BYTES, Rows, schema};
 use crate::shared_file::SharedFile;
 use crate::snapshot::{FileDigest, digest_of};
+use crate::workers::workers;
 
 /// Most rows that are converted together, and about how many bytes.
 const BATCH_ROWS: usize = 8_192;
 const BATCH_BYTES: usize = 1 << 21;
-/// Most threads that read one file.
-const MAX_WORKERS: usize = 4;
 /// Batches that a thread may be ahead of the one who takes them.
 const AHEAD: usize = 1;
 
@@ -136,8 +135,7 @@ impl<'a> Columns<'a> {
     /// Reads the row groups on several threads and takes their rows in the file's order.
     fn read(&self, rows: &mut Rows<'_, '_>) -> Result<(), SourceError> {
         let groups = self.metadata.metadata().num_row_groups();
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let workers = cores.min(MAX_WORKERS).min(groups);
+        let workers = workers().min(groups);
         let mut first_rows = Vec::with_capacity(groups);
         let mut row = 1;
         for group in self.metadata.metadata().row_groups() {

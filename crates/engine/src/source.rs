@@ -24,14 +24,13 @@ use crate::load::{self, Loaded, Tables};
 use crate::operators::FastOperators;
 use crate::stored::Stored;
 use crate::units::{self, Buckets};
+use crate::workers::workers;
 use crate::{DataLimits, LoadReport, SourceError};
 
 /// Questions that are computed at once; further ones wait, until their caller gives up.
 const CONCURRENT_QUESTIONS: usize = 2;
 /// Deepest nesting of a source query, far beyond what a plan's bounds let through.
 const RECURSION_LIMIT: usize = 2_000;
-/// Most threads that one question uses.
-const MAX_PARTITIONS: usize = 4;
 /// Most working memory of all questions together, besides the tables. It holds the groups, whose
 /// number is the plan's and not the data's.
 const WORKING_MEMORY_BYTES: usize = 1 << 30;
@@ -136,7 +135,7 @@ impl Files {
 /// A session over tables in memory.
 pub(crate) fn session(tables: Vec<Loaded>) -> Result<SessionContext, DataFusionError> {
     let tables = tables.into_iter().map(|table| {
-        let memory = MemTable::try_new(table.schema, deal(table.batches, partitions()))?;
+        let memory = MemTable::try_new(table.schema, deal(table.batches, workers()))?;
         Ok((table.name, Arc::new(memory) as Arc<dyn TableProvider>))
     });
     session_over(tables.collect::<Result<Vec<_>, DataFusionError>>()?)
@@ -146,15 +145,11 @@ fn provided((name, table): (String, Arc<Stored>)) -> (String, Arc<dyn TableProvi
     (name, table)
 }
 
-fn partitions() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(MAX_PARTITIONS)
-}
-
 /// A session over the tables. It cannot spill: records must not reach a disk that nobody chose.
 pub(crate) fn session_over(
     tables: impl IntoIterator<Item = (String, Arc<dyn TableProvider>)>,
 ) -> Result<SessionContext, DataFusionError> {
-    let mut config = SessionConfig::new().with_target_partitions(partitions()).with_information_schema(false);
+    let mut config = SessionConfig::new().with_target_partitions(workers()).with_information_schema(false);
     // Larger dialects read a function's arguments in several ways, each anew at every level of nesting:
     // thirty nested calls would take for ever.
     config.options_mut().sql_parser.dialect = SqlDialect::Ansi;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{AsArray, RecordBatch};
 use datafusion::arrow::compute::filter_record_batch;
-use datafusion::arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use datafusion::arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::MemoryConsumer;
@@ -22,7 +22,7 @@ use datafusion::physical_plan::{
 };
 use tokio_stream::StreamExt;
 
-use super::groups::{Groups, Tally, not_all};
+use super::groups::{Groups, Kind, not_all};
 
 /// `SELECT key, COUNT(..), SUM(..) FROM input WHERE condition GROUP BY key` for each partition of its input.
 #[derive(Debug)]
@@ -146,11 +146,11 @@ impl Work {
     }
 
     fn groups(&self) -> Groups {
-        let tally = |one: &Tallied| match one {
-            Tallied::Rows | Tallied::Count(_) => Tally::Count(Vec::new()),
-            Tallied::Sum(_) => Tally::Sum(Vec::new(), None),
-        };
-        Groups::new(self.tallies.iter().map(tally).collect())
+        Groups::new(self.tallies.iter().map(|one| match one {
+            Tallied::Rows => Kind::Rows,
+            Tallied::Count(_) => Kind::Count,
+            Tallied::Sum(_) => Kind::Sum,
+        }))
     }
 
     fn add(&self, batch: RecordBatch, groups: &mut Groups) -> Result<(), DataFusionError> {
@@ -166,19 +166,16 @@ impl Work {
         };
         let column = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(&batch)?.into_array(batch.num_rows());
         let keys = column(&self.key)?;
-        let of = groups.of(keys.as_primitive::<Int64Type>());
+        let of = groups.count(keys.as_primitive());
         // A mean needs the sum and the count of one expression, which is computed once.
         let mut last: Option<(&Arc<dyn PhysicalExpr>, _)> = None;
-        for (index, one) in self.tallies.iter().enumerate() {
-            let Some(expr) = one.of() else {
-                groups.add(index, &of, None);
-                continue;
-            };
+        for (index, expr) in self.tallies.iter().map(Tallied::of).enumerate() {
+            let Some(expr) = expr else { continue };
             let values = match last.take() {
                 Some((same, values)) if same == expr => values,
                 _ => column(expr)?,
             };
-            groups.add(index, &of, Some(values.as_primitive::<Int64Type>()));
+            groups.add(index, &of, values.as_primitive());
             last = Some((expr, values));
         }
         Ok(())
