@@ -6,9 +6,10 @@
 //! nothing (PROTOCOL C: a function of the person's own rows only, hence of stability 1). It never
 //! prefers a value or an early line, and the same rows stay whatever order or format the files have.
 
+use std::cmp::Ordering;
 use std::thread;
 
-use datafusion::arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use datafusion::arrow::buffer::BooleanBuffer;
 use datafusion::arrow::compute::filter_record_batch;
 use datafusion::arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type};
@@ -62,19 +63,53 @@ fn all_surplus(
 
 /// The places of one unit's rows beyond the first `most` in the order of their tags.
 fn surplus(table: &str, batches: &[RecordBatch], places: &[Place], most: usize, key: &TagKey) -> Vec<Place> {
-    let row = |place: &Place| (contents(table, &batches[place.0], place.1), *place);
-    let mut rows: Vec<(Message, Place)> = places.iter().map(row).collect();
+    let order = |a: &Place, b: &Place| order(batches, *a, *b);
+    let mut places = places.to_vec();
     // Brings equal rows together, to number them: they are alike, and so it does not matter which is which.
-    rows.sort_unstable();
-    let mut tagged = Vec::with_capacity(rows.len());
-    for equal in rows.chunk_by_mut(|a, b| a.0 == b.0) {
-        for (number, (message, place)) in (0..).zip(equal) {
+    places.sort_unstable_by(order);
+    let mut tagged = Vec::with_capacity(places.len());
+    for equal in places.chunk_by(|a, b| order(a, b).is_eq()) {
+        for (number, place) in (0..).zip(equal) {
+            let mut message = contents(table, &batches[place.0], place.1);
             message.integer(number);
-            tagged.push((key.tag(message), *place));
+            tagged.push((key.tag(&message), *place));
         }
     }
     tagged.sort_unstable();
     tagged.split_off(most.min(tagged.len())).into_iter().map(|(_, place)| place).collect()
+}
+
+/// Some order of rows in which those are equal that have one message.
+fn order(batches: &[RecordBatch], a: Place, b: Place) -> Ordering {
+    let columns = batches[a.0].columns().iter().zip(batches[b.0].columns());
+    columns
+        .map(|(one, other)| match (one.is_valid(a.1), other.is_valid(b.1)) {
+            (true, true) => compare(one, a.1, other, b.1),
+            (one, other) => one.cmp(&other),
+        })
+        .find(|order| order.is_ne())
+        .unwrap_or(Ordering::Equal)
+}
+
+/// Two values of one type, neither of them NULL.
+fn compare(one: &ArrayRef, row: usize, other: &ArrayRef, other_row: usize) -> Ordering {
+    match one.data_type() {
+        DataType::Int64 => {
+            let value = |array: &ArrayRef, row| array.as_primitive::<Int64Type>().value(row);
+            value(one, row).cmp(&value(other, other_row))
+        }
+        DataType::Float64 => {
+            let value = |array: &ArrayRef, row| array.as_primitive::<Float64Type>().value(row);
+            // Tables hold no NaN, and both zeros have one message.
+            value(one, row).partial_cmp(&value(other, other_row)).unwrap_or(Ordering::Equal)
+        }
+        DataType::Boolean => one.as_boolean().value(row).cmp(&other.as_boolean().value(other_row)),
+        DataType::Date32 => {
+            let value = |array: &ArrayRef, row| array.as_primitive::<Date32Type>().value(row);
+            value(one, row).cmp(&value(other, other_row))
+        }
+        _ => one.as_string::<i32>().value(row).cmp(other.as_string::<i32>().value(other_row)),
+    }
 }
 
 /// A row's message without its number among equal ones.

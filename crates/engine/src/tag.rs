@@ -43,7 +43,7 @@ impl TagKey {
 }
 
 /// A row's message, field by field.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Message(String);
 
 impl Message {

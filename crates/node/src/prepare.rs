@@ -98,13 +98,16 @@ impl Node {
             add_share(&mut share, |index| drawn.sigma_of(index), noise)?;
             Ok(share)
         });
-        let (Taken { values: mut cells, snapshot }, share) =
-            tokio::try_join!(self.in_time(self.source.cells(plan)), share)?;
+        // The noise first: it begins at once, the source only when its turn has come.
+        let (share, Taken { values: mut cells, snapshot }) =
+            tokio::try_join!(share, self.in_time(self.source.cells(plan)))?;
         let plan = plan.clone();
         let noisy = tokio::task::spawn_blocking(move || {
             plan.encode(&mut cells);
             plan.scale(&mut cells);
-            cells.iter().zip(share.iter()).map(|(cell, share)| cell.wrapping_add(*share)).collect()
+            // In place, so that the exact cells are nowhere any more.
+            cells.iter_mut().zip(share.iter()).for_each(|(cell, share)| *cell = cell.wrapping_add(*share));
+            cells
         });
         Ok(Taken { values: noisy.await.map_err(|_| Refusal::Internal)?, snapshot })
     }

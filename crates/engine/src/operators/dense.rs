@@ -13,7 +13,8 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
 use datafusion::physical_expr::expressions::{Column, Literal};
-use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode};
+use datafusion::physical_expr_common::physical_expr::is_volatile;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateInputMode, AggregateMode};
 use datafusion::physical_plan::filter::FilterExec;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
@@ -39,6 +40,8 @@ struct Work {
     key: Arc<dyn PhysicalExpr>,
     tallies: Vec<Tallied>,
     schema: SchemaRef,
+    /// Whether groups of one key come together above.
+    partial: bool,
 }
 
 /// One column besides the key.
@@ -78,7 +81,8 @@ impl DenseGroups {
         if !plain || schema.fields().len() != 1 + tallies.len() {
             return None;
         }
-        let above = Work { condition: None, key: Arc::clone(key), tallies, schema };
+        let partial = *aggregate.mode() == AggregateMode::Partial;
+        let above = Work { condition: None, key: Arc::clone(key), tallies, schema, partial };
         let (input, work) = above.with_what_is_below(aggregate.input());
         let whole = |expr: &Arc<dyn PhysicalExpr>| {
             expr.data_type(&input.schema()).is_ok_and(|kind| kind == DataType::Int64)
@@ -126,6 +130,10 @@ impl Work {
 
     /// The same of what the projection is made of.
     fn through(&self, projection: &ProjectionExec) -> Option<Work> {
+        // Such an expression is another one each time that it is computed.
+        if projection.expr().iter().any(|column| is_volatile(&column.expr)) {
+            return None;
+        }
         let here = |expr: &Arc<dyn PhysicalExpr>| {
             let column = expr.downcast_ref::<Column>()?;
             Some(Arc::clone(&projection.expr().get(column.index())?.expr))
@@ -142,6 +150,7 @@ impl Work {
             key: here(&self.key)?,
             tallies: tallies.collect::<Option<_>>()?,
             schema: Arc::clone(&self.schema),
+            partial: self.partial,
         })
     }
 
@@ -164,6 +173,9 @@ impl Work {
                 }
             }
         };
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         let column = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(&batch)?.into_array(batch.num_rows());
         let keys = column(&self.key)?;
         let of = groups.count(keys.as_primitive());
@@ -237,20 +249,32 @@ impl ExecutionPlan for DenseGroups {
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream, DataFusionError> {
         let memory = MemoryConsumer::new("DenseGroups").register(context.memory_pool());
+        let batch_size = context.session_config().batch_size();
         let mut input = self.input.execute(partition, context)?;
         let work = Arc::clone(&self.work);
         let mut builder = RecordBatchReceiverStream::builder(self.schema(), 1);
         let answer = builder.tx();
         builder.spawn(async move {
+            let send = async |groups: Groups| {
+                let all = RecordBatch::try_new(Arc::clone(&work.schema), groups.into_columns())?;
+                for start in (0..all.num_rows()).step_by(batch_size) {
+                    let some = all.slice(start, batch_size.min(all.num_rows() - start));
+                    // Who no longer listens needs no answer, and drops this task.
+                    let _gone = answer.send(Ok(some)).await;
+                }
+                Ok::<(), DataFusionError>(())
+            };
             let mut groups = work.groups();
             while let Some(batch) = input.next().await {
                 work.add(batch?, &mut groups)?;
-                memory.try_resize(groups.size_bytes())?;
+                let Err(exhausted) = memory.try_resize(groups.size_bytes()) else { continue };
+                if !work.partial {
+                    return Err(exhausted);
+                }
+                send(std::mem::replace(&mut groups, work.groups())).await?;
+                memory.resize(0);
             }
-            let batch = RecordBatch::try_new(Arc::clone(&work.schema), groups.into_columns())?;
-            // Who no longer listens needs no answer.
-            let _gone = answer.send(Ok(batch)).await;
-            Ok(())
+            send(groups).await
         });
         Ok(builder.build())
     }

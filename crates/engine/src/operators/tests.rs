@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::datasource::MemTable;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::physical_plan::displayable;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -33,14 +34,21 @@ fn batch(rows: &[Row]) -> RecordBatch {
     RecordBatch::try_new(schema(), columns).expect("columns of one length")
 }
 
-/// A session over the rows in batches of `size`, in two partitions, with the operators or without.
-fn session(rows: &[Row], size: usize, fast: bool) -> SessionContext {
-    let mut partitions = vec![Vec::new(), Vec::new()];
+/// Working memory that no small test needs.
+const PLENTY_BYTES: usize = 1 << 30;
+
+/// A session over the rows in batches of `size`, in one partition or, where `size` is odd, two, with the operators or
+/// without.
+fn session(rows: &[Row], size: usize, fast: bool, memory_bytes: usize) -> SessionContext {
+    let mut partitions = vec![Vec::new(); 1 + size % 2];
+    let all = partitions.len();
     for (index, some) in rows.chunks(size).enumerate() {
-        partitions[index % 2].push(batch(some));
+        partitions[index % all].push(batch(some));
     }
+    let runtime = RuntimeEnvBuilder::new().with_memory_limit(memory_bytes, 1.0).build_arc().expect("a limit");
     let mut state = SessionStateBuilder::new()
-        .with_config(SessionConfig::new().with_target_partitions(2))
+        .with_config(SessionConfig::new().with_target_partitions(all))
+        .with_runtime_env(runtime)
         .with_default_features();
     if fast {
         state = state.with_physical_optimizer_rule(Arc::new(FastOperators));
@@ -67,9 +75,13 @@ async fn answer(context: &SessionContext, sql: &str) -> (Vec<Vec<Option<i64>>>, 
 
 /// Asks both sessions; each of `operators` must be in the one plan and not in the other.
 async fn same(rows: &[Row], size: usize, sql: &str, operators: &[&str]) {
-    let (general, plan) = answer(&session(rows, size, false), sql).await;
+    same_within(PLENTY_BYTES, rows, size, sql, operators).await;
+}
+
+async fn same_within(memory_bytes: usize, rows: &[Row], size: usize, sql: &str, operators: &[&str]) {
+    let (general, plan) = answer(&session(rows, size, false, memory_bytes), sql).await;
     assert!(operators.iter().all(|one| !plan.contains(one)), "{plan}");
-    let (fast, plan) = answer(&session(rows, size, true), sql).await;
+    let (fast, plan) = answer(&session(rows, size, true, memory_bytes), sql).await;
     assert!(operators.iter().all(|one| plan.contains(one)), "{plan}");
     assert_eq!(fast, general, "{sql} over {rows:?}\n{plan}");
 }
@@ -121,7 +133,8 @@ async fn what_has_not_quite_the_form_is_left_alone() {
         "CAST(LEAST(GREATEST(floor(v), 0.0), 1e18) AS BIGINT)",
         "CAST(GREATEST(LEAST(floor(v), 100.0), 0.0) AS BIGINT)",
     ] {
-        let (_, plan) = answer(&session(&rows, 7, true), &format!("SELECT k, {expr} AS w FROM t")).await;
+        let (_, plan) =
+            answer(&session(&rows, 7, true, PLENTY_BYTES), &format!("SELECT k, {expr} AS w FROM t")).await;
         assert!(!plan.contains("whole("), "{plan}");
     }
     for sql in [
@@ -130,9 +143,33 @@ async fn what_has_not_quite_the_form_is_left_alone() {
         "SELECT k, SUM(n) FILTER (WHERE n > 0) AS c FROM t GROUP BY k",
         "SELECT SUM(n) AS c FROM t",
     ] {
-        let (_, plan) = answer(&session(&rows, 7, true), sql).await;
+        let (_, plan) = answer(&session(&rows, 7, true, PLENTY_BYTES), sql).await;
         assert!(!plan.contains("DenseGroups"), "{plan}");
     }
+}
+
+/// The index of the largest key takes 4 MiB, more than there is: the groups leave early and come together above.
+#[tokio::test]
+async fn groups_that_outgrow_the_memory_are_the_same() {
+    let rows: Vec<Row> = (0..700)
+        .map(|row| (Some(row % 3 * ((1 << 19) - 1)), Some(row as f64), (row % 5 != 0).then_some(row)))
+        .collect();
+    let sql = "SELECT k, COUNT(*) AS a, SUM(n) AS b, COUNT(n) AS c FROM t GROUP BY k";
+    same_within(3 << 20, &rows, 7, sql, &["DenseGroups"]).await;
+    // In one partition nothing is above.
+    let alone = session(&rows, 8, true, 3 << 20);
+    let error = alone.sql(sql).await.expect("SQL").collect().await.expect_err("too little memory");
+    assert!(error.to_string().contains("Resources exhausted"), "{error}");
+}
+
+#[tokio::test]
+async fn chance_is_asked_as_often_as_the_text_says() {
+    let rows: Vec<Row> = (0..500).map(|row| (Some(row % 3), None, Some(row))).collect();
+    let sql = "SELECT g, SUM(w) AS a, SUM(n) AS b, COUNT(w) AS c \
+               FROM (SELECT k AS g, n, CASE WHEN random() < 0.5 THEN 1 END AS w FROM t) AS x GROUP BY g";
+    let (groups, plan) = answer(&session(&rows, 7, true, PLENTY_BYTES), sql).await;
+    assert!(plan.contains("DenseGroups"), "{plan}");
+    assert!(groups.iter().all(|group| group[1] == group[3]), "{groups:?}");
 }
 
 fn row() -> impl Strategy<Value = Row> {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use almoner_federation::{Digest, PicoRho, merkle};
 use almoner_ledger::{
@@ -89,11 +90,15 @@ fn another_process_reads_while_this_one_writes_and_neither_waits() {
                 .output()
                 .expect("runs")
         });
-        // At least so many, and so long as the child reads; enough for SQLite to move its log into the file.
-        for number in 1.. {
+        // At least so many, enough for SQLite to move its log into the file; then so long as the child reads, but slowly:
+        // each time it reads all that there is.
+        for number in 1..10_000 {
             us.reserve(&ledger, asked(number, "tax", 1)).expect("fits");
-            if number >= 300 && child.is_finished() || number == 100_000 {
-                break;
+            if number >= 300 {
+                if child.is_finished() {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(20));
             }
         }
         child.join().expect("no panic")
