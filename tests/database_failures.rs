@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use almoner_api::v1;
 use almoner_engine::PostgresAccess;
 use almoner_ledger::{Entry, LedgerReader, Step};
-use postgres::Server;
+use postgres::{Database, Server};
 use support::{ALMONER, Federation, Setup, complaint, run};
 use tokio::time::sleep;
 
@@ -30,6 +30,13 @@ const TABLE: &str = "CREATE TABLE people (person_id int PRIMARY KEY, area text, 
 const SLOW: &str = "SELECT * FROM people WHERE (SELECT pg_sleep(seconds) IS NOT NULL FROM switch)";
 /// Those thousand, and the people of north and south: four, of 1,200 in all.
 const ALL: (f64, f64) = (1_004.0, 501_200.0);
+
+async fn thousand<'s>(server: &'s Server, name: &str) -> Database<'s> {
+    let database = server.database(name).await;
+    database.run(TABLE).await;
+    database.grant().await;
+    database
+}
 
 fn slow(mut access: PostgresAccess) -> PostgresAccess {
     access.tables.insert("people".into(), SLOW.into());
@@ -209,9 +216,7 @@ async fn a_question_that_takes_too_long_is_stopped_and_answered_when_it_may() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backend_that_is_terminated_under_a_question_costs_nothing() {
     let Some(server) = postgres::shared() else { return };
-    let database = server.database("terminated").await;
-    database.run(TABLE).await;
-    database.grant().await;
+    let database = thousand(server, "terminated").await;
     let federation = served(&setup(), &slow(database.access()));
     database.run("UPDATE switch SET seconds = 600").await;
     let kill = async {
@@ -227,9 +232,7 @@ async fn a_backend_that_is_terminated_under_a_question_costs_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stops_under_a_question_is_asked_again_when_it_is_back() {
     let Some(server) = Server::start("") else { return };
-    let mut database = server.database("stopped").await;
-    database.run(TABLE).await;
-    database.grant().await;
+    let mut database = thousand(&server, "stopped").await;
     let federation = served(&setup(), &slow(database.access()));
     database.run("UPDATE switch SET seconds = 600").await;
     let stop = async {
@@ -354,9 +357,7 @@ async fn a_disk_that_fills_under_a_question_is_told_to_the_officer_and_to_nobody
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_sees_one_state_of_a_table_that_changes_under_it() {
     let Some(server) = postgres::shared() else { return };
-    let database = server.database("changed").await;
-    database.run(TABLE).await;
-    database.grant().await;
+    let database = thousand(server, "changed").await;
     let federation = served(&setup(), &slow(database.access()));
     database.run("UPDATE switch SET seconds = 1").await;
     // Two statements: a count with a sum, and a histogram.
@@ -391,9 +392,7 @@ async fn a_question_sees_one_state_of_a_table_that_changes_under_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_the_quorum_allows_it_the_others_answer_and_pay_alone() {
     let Some(server) = postgres::shared() else { return };
-    let database = server.database("revoked").await;
-    database.run(TABLE).await;
-    database.grant().await;
+    let database = thousand(server, "revoked").await;
     let mut setup = setup();
     setup.constitution =
         setup.constitution.replace("quorum = 3\ncolluders = 1", "quorum = 2\ncolluders = 0\nwitnesses = 1");

@@ -75,6 +75,7 @@ mod partition;
 mod parts;
 mod placing;
 mod postgres;
+mod reading;
 mod relation;
 mod report;
 mod rows;

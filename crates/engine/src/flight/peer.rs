@@ -16,6 +16,7 @@ use super::reading::{self, Class};
 use crate::cells::{columns, put};
 use crate::data::Taken;
 use crate::mapping::{Mapping, find, wanted};
+use crate::reading::Reading;
 use crate::relation::{self, Relation};
 use crate::report::{TableReport, TerritoryReport};
 use crate::tag::TagKey;
@@ -227,7 +228,7 @@ impl Peer {
             let names = schema.fields().iter().map(|own| own.name().as_str());
             let own = schema.field(find(table, name, names)?);
             let class = Class::of(own.data_type())
-                .filter(|class| reading::read(own.name(), *class, declared).is_some())
+                .filter(|class| class.read(own.name(), declared).is_some())
                 .ok_or_else(|| unfit(table, own.name(), own.data_type(), declared))?;
             found.push((own.name().clone(), class));
         }

@@ -8,13 +8,14 @@
 //! So each statement reads each table once: whatever it sees, no unit counts with more rows than the bound. Windows over
 //! the units do that, and only the rows of units over the bound are described and hashed.
 
-use almoner_federation::{ColumnType, Table};
-use almoner_query::{MAGNITUDE_BITS, quoted};
+use almoner_federation::Table;
+use almoner_query::quoted;
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
 
-use crate::relation::{Column, Dialect, Relation, Surplus, double};
+use crate::reading::{Reading, columns, fits, id, is_day, is_number, said, within};
+use crate::relation::{Dialect, Relation, Surplus, double};
 use crate::rows::MAX_FIELD_BYTES;
-use crate::value::{DAYS, MAX_EXPONENT_DIGITS, MAX_NUMBER_BYTES};
+use crate::value::{DAYS, MAX_NUMBER_BYTES};
 
 /// What a column can say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,161 +63,123 @@ const BLANKS: &str = "\t\n\u{b}\u{c}\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{20
 const EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 const BEYOND_BIGINT: f64 = 9_223_372_036_854_775_808.0;
 
-/// A column by its own name as a value of the declared type, or as a unit's id where none is declared. `None` where the
-/// type cannot safely mean it.
-pub(crate) fn read(column: &str, class: Class, declared: Option<&ColumnType>) -> Option<String> {
-    let own = quoted(column);
-    match declared {
-        None => unit(&own, class),
-        Some(ColumnType::Text { .. }) => text(&own, class),
-        Some(ColumnType::Integer { .. }) => integer(&own, class),
-        Some(ColumnType::Number { .. }) => number(&own, class),
-        Some(ColumnType::Boolean) => boolean(&own, class),
-        Some(ColumnType::Date { .. }) => date(&own, class),
+impl Reading for Class {
+    fn is_text(self) -> bool {
+        self == Class::Text
     }
-}
 
-/// Whether nothing stands there, as opposed to something unreadable.
-fn missing(own: &str, class: Class) -> String {
-    match class {
-        Class::Text => format!("({own} IS NULL OR {} = '')", plain(own)),
-        _ => format!("({own} IS NULL)"),
+    fn plain(own: &str) -> String {
+        format!("CAST({own} AS VARCHAR)")
     }
-}
 
-fn unit(own: &str, class: Class) -> Option<String> {
-    Some(match class {
-        Class::Text => {
-            let id = trimmed(own);
-            // `7.0` is 7.
-            let id =
-                format!("CASE WHEN {id} ~ '^-?[0-9]+[.]0+$' THEN split_part({id}, '.', 1) ELSE {id} END");
-            let id = format!("CASE {id} WHEN '' THEN NULL WHEN '-0' THEN '0' ELSE {id} END");
-            format!("(CASE WHEN {} THEN {id} END)", fits(&plain(own)))
-        }
-        Class::Integer => plain(own),
-        Class::Float => {
-            let own = wide(own);
-            // Zero first: engines disagree on whether the negative one is equal to it.
-            format!(
-                "(CASE WHEN abs({own}) = 0 THEN '0' WHEN abs({own}) <= {} AND {own} = trunc({own}) \
-                 THEN CAST(TRY_CAST({own} AS BIGINT) AS VARCHAR) END)",
-                double(EXACT_FLOAT)
-            )
-        }
-        Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
-    })
-}
-
-fn text(own: &str, class: Class) -> Option<String> {
-    let plain = plain(own);
-    Some(match class {
-        Class::Text => {
-            format!("(CASE WHEN octet_length({plain}) BETWEEN 1 AND {MAX_FIELD_BYTES} THEN {plain} END)")
-        }
-        Class::Integer => plain,
-        Class::Boolean => format!("(CASE WHEN {own} THEN 'true' WHEN NOT {own} THEN 'false' END)"),
-        Class::Date | Class::Timestamp { .. } => format!("CAST({} AS VARCHAR)", date(own, class)?),
-        // Engines and files write floats differently.
-        Class::Float => return None,
-    })
-}
-
-fn integer(own: &str, class: Class) -> Option<String> {
-    Some(match class {
-        Class::Integer => format!("TRY_CAST({own} AS BIGINT)"),
-        Class::Text => {
-            let text = trimmed(own);
-            format!(
-                "(CASE WHEN {} AND {text} ~ '^[+-]?[0-9]+([.]0+)?$' THEN TRY_CAST(split_part({text}, '.', 1) AS BIGINT) END)",
-                fits(&plain(own)),
-            )
-        }
-        Class::Float => {
-            let (own, beyond) = (wide(own), double(BEYOND_BIGINT));
-            format!(
-                "(CASE WHEN abs({own}) = 0 THEN 0 WHEN {own} >= -{beyond} AND {own} < {beyond} AND {own} = trunc({own}) \
-                 THEN TRY_CAST({own} AS BIGINT) END)"
-            )
-        }
-        Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
-    })
-}
-
-fn number(own: &str, class: Class) -> Option<String> {
-    let largest = 2f64.powi(MAGNITUDE_BITS);
-    let within = |float: &str| {
-        format!(
-            "CASE WHEN abs({float}) < {least} THEN {zero} WHEN abs({float}) <= {largest} THEN {float} END",
-            least = double(largest.recip()),
-            zero = double(0.0),
-            largest = double(largest),
-        )
-    };
-    Some(match class {
-        Class::Integer => wide(own),
-        Class::Float => format!("({})", within(&wide(own))),
-        Class::Text => {
-            let text = trimmed(own);
-            format!(
-                "(CASE WHEN octet_length({text}) <= {MAX_NUMBER_BYTES} AND \
-                 {text} ~ '^[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{{1,{MAX_EXPONENT_DIGITS}}})?$' THEN {} END)",
-                within(&format!("TRY_CAST({text} AS DOUBLE PRECISION)"))
-            )
-        }
-        Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
-    })
-}
-
-fn boolean(own: &str, class: Class) -> Option<String> {
-    Some(match class {
-        Class::Boolean => own.to_owned(),
-        Class::Integer => format!("(CASE WHEN {own} = 1 THEN TRUE WHEN {own} = 0 THEN FALSE END)"),
-        Class::Float => {
-            format!("(CASE WHEN {own} = 1 THEN TRUE WHEN abs({own}) = 0 THEN FALSE END)")
-        }
-        Class::Text => {
-            let word = format!("lower({})", trimmed(own));
-            format!(
-                "(CASE WHEN {word} IN ('true', 't', 'yes', 'y', '1', '1.0') THEN TRUE \
-                 WHEN {word} IN ('false', 'f', 'no', 'n', '0', '0.0') THEN FALSE END)"
-            )
-        }
-        Class::Date | Class::Timestamp { .. } => return None,
-    })
-}
-
-fn date(own: &str, class: Class) -> Option<String> {
-    let (first, last) = (*DAYS.start(), *DAYS.end());
-    Some(match class {
-        Class::Date => {
-            format!("(CASE WHEN CAST({own} AS INTEGER) BETWEEN {first} AND {last} THEN {own} END)")
-        }
-        // The cast of an instant far away fails, even in TRY_CAST.
-        Class::Timestamp { per_day } => {
-            let day = format!("CAST({own} AS DATE)");
-            match (first.checked_mul(per_day), (last + 1).checked_mul(per_day)) {
-                (Some(first), Some(end)) => format!(
-                    "(CASE WHEN CAST({own} AS BIGINT) BETWEEN {first} AND {} THEN {day} END)",
-                    end - 1
-                ),
-                // All that 64 bits of nanoseconds reach.
-                _ => day,
+    fn unit(self, own: &str) -> Option<String> {
+        Some(match self {
+            Class::Text => {
+                let id = id(&trimmed(own));
+                format!("(CASE WHEN {} THEN {id} END)", fits(&Self::plain(own)))
             }
-        }
-        Class::Text => {
-            let text = trimmed(own);
-            format!(
-                "(CASE WHEN {text} ~ '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$' AND {text} > '0001' \
-                 THEN TRY_CAST({text} AS DATE) END)"
-            )
-        }
-        Class::Integer | Class::Float | Class::Boolean => return None,
-    })
-}
+            Class::Integer => Self::plain(own),
+            Class::Float => {
+                let own = wide(own);
+                // Zero first: engines disagree on whether the negative one is equal to it.
+                format!(
+                    "(CASE WHEN abs({own}) = 0 THEN '0' WHEN abs({own}) <= {} AND {own} = trunc({own}) \
+                 THEN CAST(TRY_CAST({own} AS BIGINT) AS VARCHAR) END)",
+                    double(EXACT_FLOAT)
+                )
+            }
+            Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
+        })
+    }
 
-fn plain(own: &str) -> String {
-    format!("CAST({own} AS VARCHAR)")
+    fn text(self, own: &str) -> Option<String> {
+        let plain = Self::plain(own);
+        Some(match self {
+            Class::Text => {
+                format!("(CASE WHEN octet_length({plain}) BETWEEN 1 AND {MAX_FIELD_BYTES} THEN {plain} END)")
+            }
+            Class::Integer => plain,
+            Class::Boolean => format!("(CASE WHEN {own} THEN 'true' WHEN NOT {own} THEN 'false' END)"),
+            Class::Date | Class::Timestamp { .. } => format!("CAST({} AS VARCHAR)", self.date(own)?),
+            // Engines and files write floats differently.
+            Class::Float => return None,
+        })
+    }
+
+    fn integer(self, own: &str) -> Option<String> {
+        Some(match self {
+            Class::Integer => format!("TRY_CAST({own} AS BIGINT)"),
+            Class::Text => {
+                let text = trimmed(own);
+                format!(
+                    "(CASE WHEN {} AND {text} ~ '^[+-]?[0-9]+([.]0+)?$' THEN TRY_CAST(split_part({text}, '.', 1) AS BIGINT) END)",
+                    fits(&Self::plain(own)),
+                )
+            }
+            Class::Float => {
+                let (own, beyond) = (wide(own), double(BEYOND_BIGINT));
+                format!(
+                    "(CASE WHEN abs({own}) = 0 THEN 0 WHEN {own} >= -{beyond} AND {own} < {beyond} AND {own} = trunc({own}) \
+                 THEN TRY_CAST({own} AS BIGINT) END)"
+                )
+            }
+            Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
+        })
+    }
+
+    fn number(self, own: &str) -> Option<String> {
+        Some(match self {
+            Class::Integer => wide(own),
+            Class::Float => format!("({})", within(&wide(own))),
+            Class::Text => {
+                let text = trimmed(own);
+                format!(
+                    "(CASE WHEN octet_length({text}) <= {MAX_NUMBER_BYTES} AND {} THEN {} END)",
+                    is_number(&text),
+                    within(&format!("TRY_CAST({text} AS DOUBLE PRECISION)"))
+                )
+            }
+            Class::Boolean | Class::Date | Class::Timestamp { .. } => return None,
+        })
+    }
+
+    fn boolean(self, own: &str) -> Option<String> {
+        Some(match self {
+            Class::Boolean => own.to_owned(),
+            Class::Integer => format!("(CASE WHEN {own} = 1 THEN TRUE WHEN {own} = 0 THEN FALSE END)"),
+            Class::Float => {
+                format!("(CASE WHEN {own} = 1 THEN TRUE WHEN abs({own}) = 0 THEN FALSE END)")
+            }
+            Class::Text => said(&trimmed(own)),
+            Class::Date | Class::Timestamp { .. } => return None,
+        })
+    }
+
+    fn date(self, own: &str) -> Option<String> {
+        let (first, last) = (*DAYS.start(), *DAYS.end());
+        Some(match self {
+            Class::Date => {
+                format!("(CASE WHEN CAST({own} AS INTEGER) BETWEEN {first} AND {last} THEN {own} END)")
+            }
+            // The cast of an instant far away fails, even in TRY_CAST.
+            Class::Timestamp { per_day } => {
+                let day = format!("CAST({own} AS DATE)");
+                match (first.checked_mul(per_day), (last + 1).checked_mul(per_day)) {
+                    (Some(first), Some(end)) => format!(
+                        "(CASE WHEN CAST({own} AS BIGINT) BETWEEN {first} AND {} THEN {day} END)",
+                        end - 1
+                    ),
+                    // All that 64 bits of nanoseconds reach.
+                    _ => day,
+                }
+            }
+            Class::Text => {
+                let text = trimmed(own);
+                format!("(CASE WHEN {} THEN TRY_CAST({text} AS DATE) END)", is_day(&text))
+            }
+            Class::Integer | Class::Float | Class::Boolean => return None,
+        })
+    }
 }
 
 fn wide(own: &str) -> String {
@@ -224,11 +187,7 @@ fn wide(own: &str) -> String {
 }
 
 fn trimmed(own: &str) -> String {
-    format!("btrim({}, '{BLANKS}')", plain(own))
-}
-
-fn fits(plain: &str) -> String {
-    format!("octet_length({plain}) <= {MAX_FIELD_BYTES}")
+    format!("btrim({}, '{BLANKS}')", Class::plain(own))
 }
 
 /// The rows of `typed` of which no unit has more than the bound: those of the smallest tags, see [`crate::tag`].
@@ -269,16 +228,7 @@ pub(crate) fn relation(
     tag_key: &str,
 ) -> Result<Relation, usize> {
     let (own, class) = &found[0];
-    let unit = read(own, *class, None).ok_or(0usize)?;
-    let mut columns = Vec::with_capacity(table.columns.len());
-    for (place, (declared, (own, class))) in table.columns.iter().zip(&found[1..]).enumerate() {
-        columns.push(Column {
-            name: declared.name.clone(),
-            kind: declared.kind.clone(),
-            value: read(own, *class, Some(&declared.kind)).ok_or(place + 1)?,
-            missing: missing(&quoted(own), *class),
-        });
-    }
+    let unit = class.read(own, None).ok_or(0usize)?;
     Ok(Relation {
         dialect: Dialect::DataFusion { tag_key: tag_key.to_owned() },
         number,
@@ -290,7 +240,7 @@ pub(crate) fn relation(
         // does, then no longer knows that windows over the other are sorted.
         key: if *class == Class::Integer { quoted(own) } else { format!("CAST({unit} AS BYTEA)") },
         unit,
-        columns,
+        columns: columns(table, &found[1..])?,
         rows_per_unit: table.rows_per_unit,
         // Nobody lists them in advance: that would be another state.
         key_again: "",

@@ -23,7 +23,7 @@ use datafusion::physical_plan::{
 };
 use tokio_stream::StreamExt;
 
-use super::groups::{Groups, Kind, not_all};
+use super::groups::{Groups, Kind};
 
 /// `SELECT key, COUNT(..), SUM(..) FROM input WHERE condition GROUP BY key` for each partition of its input.
 #[derive(Debug)]
@@ -167,10 +167,8 @@ impl Work {
             None => batch,
             Some(condition) => {
                 let passing = condition.evaluate(&batch)?.into_array(batch.num_rows())?;
-                match not_all(passing.as_boolean()) {
-                    Some(some) => filter_record_batch(&batch, some)?,
-                    None => batch,
-                }
+                // Copies nothing where all rows pass.
+                filter_record_batch(&batch, passing.as_boolean())?
             }
         };
         if batch.num_rows() == 0 {

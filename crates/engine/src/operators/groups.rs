@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, BooleanArray, Int64Array};
+use datafusion::arrow::array::{Array, ArrayRef, Int64Array};
 use datafusion::arrow::buffer::{BooleanBuffer, NullBuffer};
 
 /// Keys from 0 to below this are found by index; 4 MiB at most.
@@ -151,9 +151,4 @@ impl Groups {
         let keys: ArrayRef = Arc::new(Int64Array::from(self.keys));
         std::iter::once(keys).chain(self.tallies.into_iter().map(column)).collect()
     }
-}
-
-/// The rows that a condition lets pass; `None` for all.
-pub(super) fn not_all(condition: &BooleanArray) -> Option<&BooleanArray> {
-    (condition.null_count() > 0 || condition.has_false()).then_some(condition)
 }

@@ -10,6 +10,7 @@ use super::failure::{failed, refused};
 use super::reading::{self, Class};
 use crate::SourceError;
 use crate::mapping::{find, wanted};
+use crate::reading::Reading;
 use crate::relation::{Relation, Surplus};
 
 /// Whether one column alone has a unique index on which every row that this snapshot sees was checked. A table with
@@ -50,7 +51,7 @@ pub(crate) async fn relate(
         let names = statement.columns().iter().map(|own| own.name());
         let own = &statement.columns()[find(table, name, names)?];
         let class = class(own.type_())
-            .filter(|class| reading::read(own.name(), *class, declared).is_some())
+            .filter(|class| class.read(own.name(), declared).is_some())
             .ok_or_else(|| unfit(table, own.name(), own.type_(), declared))?;
         if declared.is_none() && reading::is_injective(class) {
             origin = own.table_oid().zip(own.column_id());

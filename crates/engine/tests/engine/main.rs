@@ -14,5 +14,6 @@ mod partitions;
 mod postgres;
 mod register;
 mod sensitivity;
+mod speed;
 mod territories;
 mod units;
